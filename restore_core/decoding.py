@@ -1,0 +1,171 @@
+"""Bytes of a message to a JSON object: plain or base64, every oddity named.
+
+Knows encodings and JSON. Refuses to know what a request is. The bytes come from anybody who may
+write to the queue, so nothing here recurses on their depth or converts their numbers without a
+bound.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from restore_core.errors import MessageInvalid, Problem
+
+MAX_DEPTH = 32
+ROOT = "$"
+"""The path of a problem that concerns the message as a whole."""
+
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_\-\s]+=*\s*")
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MAX_DIGITS = 40
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which keys stood in it twice."""
+
+    twice: tuple[str, ...] = ()
+
+
+def read_object(body: bytes) -> tuple[dict[str, Any], list[Problem]]:
+    """Read a message as a JSON object, and the problems that do not keep it from being read.
+
+    Raises:
+        MessageInvalid: `Unreadable` for what is no JSON, `Invalid` for JSON that is no object.
+    """
+    text = _text(body)
+    if (depth := _depth(text)) > MAX_DEPTH:
+        raise _invalid(f"is nested {depth} deep; at most {MAX_DEPTH} is allowed")
+    numbers: list[Problem] = []
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=lambda word: _refuse(numbers, word),
+            parse_int=lambda digits: _integer(numbers, digits),
+            parse_float=lambda digits: _fraction(numbers, digits),
+        )
+    except json.JSONDecodeError as error:
+        raise _unreadable(f"is not JSON (line {error.lineno}, column {error.colno})") from None
+    if not isinstance(value, dict):
+        raise _invalid("must be a JSON object")
+    problems = [*_duplicates(value, ""), *numbers]
+    return _with_valid_text(value, "", problems), problems
+
+
+def _text(body: bytes) -> str:
+    body = body.removeprefix(b"\xef\xbb\xbf").strip()
+    if not body:
+        raise _unreadable("is empty")
+    if body[:1] not in b'{["' and _BASE64.fullmatch(body):
+        body = _from_base64(body)
+    try:
+        return body.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise _unreadable(f"is not UTF-8 (byte {error.start})") from None
+
+
+def _from_base64(body: bytes) -> bytes:
+    """Decode what is base64 of something; leave the rest, such as the JSON number 1234."""
+    packed = b"".join(body.split()).translate(bytes.maketrans(b"-_", b"+/"))
+    try:
+        decoded = base64.b64decode(packed, validate=True)
+    except (binascii.Error, ValueError):
+        return body
+    try:
+        json.loads(body[:_MAX_DIGITS])
+    except ValueError:
+        return decoded
+    return body
+
+
+def _depth(text: str) -> int:
+    """Count the deepest nesting without recursing; strings are skipped."""
+    depth = deepest = 0
+    for match in _STRUCTURE.finditer(text):
+        mark = match.group()
+        if mark in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in "]}":
+            depth -= 1
+    return deepest
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> _Object:
+    made = _Object(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        made.twice = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
+    return made
+
+
+def _duplicates(value: object, path: str) -> Iterator[Problem]:
+    if isinstance(value, _Object):
+        for name in value.twice:
+            yield Problem(path=join(path, name), message="is given more than once")
+        for name, inner in value.items():
+            yield from _duplicates(inner, join(path, name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _duplicates(inner, f"{path}[{index}]")
+
+
+def _with_valid_text(value: Any, path: str, problems: list[Problem]) -> Any:  # noqa: ANN401  (JSON)
+    """Copy a JSON value with half characters (lone surrogates) replaced and reported."""
+    if isinstance(value, str):
+        if value.isascii() or not _SURROGATE.search(value):
+            return value
+        problems.append(Problem(path=path or ROOT, message="is not valid Unicode text"))
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {
+            _with_valid_text(name, join(path, name), problems): _with_valid_text(
+                inner, join(path, name), problems
+            )
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _with_valid_text(inner, f"{path}[{index}]", problems)
+            for index, inner in enumerate(value)
+        ]
+    return value
+
+
+def join(path: str, name: str) -> str:
+    """Append a field's name, which may be anybody's text, to a path: ASCII and bounded."""
+    shown = name if len(name) <= 80 else name[:80] + "…"
+    shown = shown.encode("ascii", "backslashreplace").decode("ascii")
+    return f"{path}.{shown}" if path else shown
+
+
+def _refuse(numbers: list[Problem], word: str) -> None:
+    numbers.append(Problem(path=ROOT, message=f"holds {word}, which is not JSON"))
+
+
+def _integer(numbers: list[Problem], digits: str) -> int:
+    if len(digits) <= _MAX_DIGITS:
+        return int(digits)
+    numbers.append(Problem(path=ROOT, message=f"holds a number of {len(digits)} digits"))
+    return 0
+
+
+def _fraction(numbers: list[Problem], digits: str) -> float:
+    if len(digits) <= _MAX_DIGITS:
+        return float(digits)
+    numbers.append(Problem(path=ROOT, message=f"holds a number of {len(digits)} digits"))
+    return 0.0
+
+
+def _unreadable(message: str) -> MessageInvalid:
+    return MessageInvalid([Problem(path=ROOT, message=message)], reason="Unreadable")
+
+
+def _invalid(message: str) -> MessageInvalid:
+    return MessageInvalid([Problem(path=ROOT, message=message)], reason="Invalid")

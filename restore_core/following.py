@@ -1,0 +1,294 @@
+"""From a POST that was sent, or may have been, to the end of its job.
+
+Knows how an unknown outcome is settled, how a job is found and followed, and how it is cancelled.
+Refuses to send restores. A read that fails never fails a restore: it is read again until the
+tracking limit.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from restore_core.errors import ArmAnswer, ArmError, classify
+from restore_core.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
+from restore_core.lifecycle import JOB_EVENTS, Event, Phase, Reason
+from restore_core.looking import JobsView, close, followed, is_unsupported, look
+from restore_core.ports import Loaded, Vaults
+from restore_core.record import End, FollowedJob, JobError, RestoreRecord, TryState
+from restore_core.settings import Settings
+from restore_core.times import format_time
+from restore_core.vault import Job, JobEnd, Operation, OperationStatus
+
+_log = logging.getLogger(__name__)
+
+MAX_UNKNOWN_TRIES = 3
+LOOKS_BEFORE_OPERATION = 2
+"""How many job lists may miss the job of a 202 before its operation is read."""
+_LOOKS_BEFORE_LIST_IS_ENOUGH = 5
+"""How often an ended job's page may fail before the list's short form has to do."""
+
+
+class Follower:
+    """Advances requests in `Triggering`, `OperationPending` and `JobInProgress`."""
+
+    def __init__(self, *, ledger: Ledger, vaults: Vaults, settings: Settings) -> None:
+        """Take the ports."""
+        self._ledger = ledger
+        self._vaults = vaults
+        self._settings = settings
+
+    def advance(
+        self, loaded: Loaded, view: JobsView, *, now: datetime, many: bool = False
+    ) -> Advanced:
+        """Take one step. `many` says that one job list serves better than a read for each job."""
+        record = record_of(loaded)
+        since = record.triggered_at or record.accepted_at
+        if now - since > self._settings.tracking_limit:
+            return self._ledger.finish(loaded, record, self._lost_track(record), now=now)
+        if record.pending_end is not None:
+            return self._close(loaded, record, record.pending_end, view, now)
+        match record.phase:
+            case Phase.TRIGGERING:
+                return self._settle(loaded, record, view, now)
+            case Phase.OPERATION_PENDING:
+                return self._find_job(loaded, record, view, now)
+            case Phase.JOB_IN_PROGRESS:
+                return self._follow(loaded, record, view, now, many=many)
+        raise LookupError(f"{record.key}: nothing to follow in {record.phase.value}")
+
+    def _settle(
+        self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime
+    ) -> Advanced:
+        """Find out whether a POST without a usable answer started a restore."""
+        try:
+            seen = look(record, view.listing(), grace=self._settings.adoption_grace)
+        except ArmError as error:
+            _log.warning("%s: the job list could not be read: %s", record.key, error)
+            return self._look_again(loaded, record, now)
+        if seen.found:
+            return self._job_seen(loaded, seen.record, now)
+        if seen.record.unsettled:
+            waiting = replace(seen.record.moved(Event.WAITED), failures=record.failures + 1)
+            return self._ledger.save(loaded, waiting, due_at=self._due_unsettled(now))
+        absent = [one for one in seen.record.tries if one.state is TryState.ABSENT]
+        if len(absent) >= MAX_UNKNOWN_TRIES:
+            return self._ledger.finish(loaded, seen.record, self._unknown(seen.record), now=now)
+        back = replace(seen.record.moved(Event.TAKEN_BACK), failures=0)
+        _log.warning(
+            "%s: %d tries did not happen, by the vault's own job list", record.key, len(absent)
+        )
+        advanced = self._ledger.save(loaded, back, due_at=now)
+        self._ledger.claims.give_back(back, now)
+        return advanced
+
+    def _find_job(
+        self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime
+    ) -> Advanced:
+        """Find the job of a 202: in the vault's list, and by its operation when that takes long."""
+        unsupported = False
+        try:
+            seen = look(record, view.listing(), grace=self._settings.adoption_grace)
+            if seen.found:
+                return self._job_seen(loaded, seen.record, now)
+            record = seen.record
+        except ArmError as error:
+            unsupported = is_unsupported(error)
+            _log.warning("%s: the job list could not be read: %s", record.key, error)
+        looks = max(one.looks for one in record.tries)
+        if record.part.operation_id is None or (looks < LOOKS_BEFORE_OPERATION and not unsupported):
+            return self._look_again(loaded, record, now)
+        try:
+            operation = self._vaults.operation(record.request.vault, record.part.operation_id)
+        except ArmError as error:
+            _log.warning("%s: the operation could not be read: %s", record.key, error)
+            return self._look_again(loaded, record, now)
+        return self._after_operation(loaded, record, operation, view, now)
+
+    def _after_operation(
+        self,
+        loaded: Loaded,
+        record: RestoreRecord,
+        operation: Operation,
+        view: JobsView,
+        now: datetime,
+    ) -> Advanced:
+        if operation.job_ids:
+            part = record.part
+            for job_id in operation.job_ids:
+                part = part.with_job(FollowedJob(id=job_id))
+            return self._job_seen(loaded, record.with_part(part), now)
+        code = operation.error.code if operation.error else ""
+        message = operation.error.message if operation.error else ""
+        failure = classify(code, message)
+        error = JobError(code=code, message=message, kind=failure.kind) if code else None
+        match operation.status:
+            case OperationStatus.FAILED:
+                end = End(
+                    event=Event.OPERATION_FAILED,
+                    reason=Reason.OPERATION_FAILED,
+                    message=f"Azure Backup took the request and then failed it: {code} {message}",
+                    recommendation=failure.advice,
+                    error=error,
+                )
+                return self._close(loaded, record, end, view, now)
+            case OperationStatus.CANCELED:
+                end = End(
+                    event=Event.CANCELLED,
+                    reason=Reason.OPERATION_CANCELED,
+                    message="The operation was cancelled at Azure before a job was made.",
+                    error=error,
+                )
+                return self._close(loaded, record, end, view, now)
+        # Running, or succeeded without naming its job yet.
+        return self._look_again(loaded, record, now)
+
+    def _follow(
+        self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime, *, many: bool
+    ) -> Advanced:
+        """Look at the jobs that have not ended; end the request with the worst of them."""
+        open_jobs = [job for job in record.jobs if job.end is None]
+        if open_jobs and loaded.cancel is not None and record.cancel_sent_at is None:
+            return self._cancel(loaded, record, open_jobs, now)
+        part, failed = record.part, 0
+        for job in open_jobs:
+            seen = self._look_at(record, job, view, many=many)
+            if seen is None:
+                failed += 1
+            else:
+                part = part.with_job(seen)
+        record = record.with_part(part)
+        if any(job.end is None for job in record.jobs):
+            record = replace(record, failures=record.failures + 1 if failed else 0)
+            due = now + self._settings.job_poll
+            if failed:
+                due = max(due, self._ledger.back_off(record, now))
+            return self._wait_for_job(loaded, record, due)
+        return self._close(loaded, record, self._job_end(record), view, now)
+
+    def _wait_for_job(self, loaded: Loaded, record: RestoreRecord, due: datetime) -> Advanced:
+        """Look again later; the record is written only when something is new."""
+        if record == loaded.record:
+            return self._ledger.postpone(loaded, due_at=due)
+        return self._ledger.save(loaded, record.moved(Event.WAITED), due_at=due)
+
+    def _look_at(
+        self, record: RestoreRecord, job: FollowedJob, view: JobsView, *, many: bool
+    ) -> FollowedJob | None:
+        """Return the job as it is now; `None` when it could not be read."""
+        listed: Job | None = None
+        if many:
+            try:
+                listed = next((one for one in view.listing().jobs if one.id == job.id), None)
+            except ArmError as error:
+                _log.warning("%s: the job list could not be read: %s", record.key, error)
+            if listed is not None and listed.end is None:
+                # A list has no details: keep those of an earlier look.
+                return replace(job, status=listed.status)
+        try:
+            return followed(self._vaults.job(record.request.vault, job.id))
+        except ArmError as error:
+            _log.warning("%s: the job %s could not be read: %s", record.key, job.id, error)
+        if listed is not None and record.failures >= _LOOKS_BEFORE_LIST_IS_ENOUGH:
+            return followed(listed)
+        return None
+
+    def _cancel(
+        self, loaded: Loaded, record: RestoreRecord, jobs: list[FollowedJob], now: datetime
+    ) -> Advanced:
+        """Ask Azure to cancel; what became of it, only the job can say."""
+        warnings = record.warnings
+        for job in jobs:
+            try:
+                self._vaults.cancel(record.request.vault, job.id)
+            except ArmError as error:
+                _log.warning("%s: the cancel of job %s: %s", record.key, job.id, error)
+                text = f"The cancel of job {job.id} was not taken: {error}"
+                if not isinstance(error, ArmAnswer) or error.status >= 500 or error.status == 429:
+                    waiting = replace(record.moved(Event.WAITED), failures=record.failures + 1)
+                    due = self._ledger.back_off(waiting, now)
+                    return self._ledger.save(loaded, waiting, due_at=due)
+                warnings = tuple(dict.fromkeys((*warnings, text[:1000])))
+        sent = replace(
+            record.moved(Event.WAITED), cancel_sent_at=now, warnings=warnings, failures=0
+        )
+        return self._ledger.save(loaded, sent, due_at=now + self._settings.operation_poll)
+
+    def _job_seen(self, loaded: Loaded, record: RestoreRecord, now: datetime) -> Advanced:
+        seen = replace(record.moved(Event.JOB_SEEN), failures=0, pending_end=None)
+        due = now if _all_ended(seen) else now + self._settings.operation_poll
+        return self._ledger.save(loaded, seen, due_at=due)
+
+    def _look_again(self, loaded: Loaded, record: RestoreRecord, now: datetime) -> Advanced:
+        waiting = replace(record.moved(Event.WAITED), failures=record.failures + 1)
+        return self._ledger.save(loaded, waiting, due_at=self._next_look(waiting, now))
+
+    def _next_look(self, record: RestoreRecord, now: datetime) -> datetime:
+        """Look soon at first, then less and less often, up to the job's own rhythm."""
+        wait: timedelta = self._settings.operation_poll * 2 ** min(max(record.failures - 2, 0), 10)
+        return now + min(wait, max(self._settings.job_poll, self._settings.operation_poll))
+
+    def _due_unsettled(self, now: datetime) -> datetime:
+        """Look often enough to see a late job soon, and to see the end of the grace."""
+        tenth: timedelta = self._settings.adoption_grace / 10
+        return now + min(max(self._settings.operation_poll, tenth), LONGEST_WAIT)
+
+    def _close(
+        self, loaded: Loaded, record: RestoreRecord, end: End, view: JobsView, now: datetime
+    ) -> Advanced:
+        grace = self._settings.adoption_grace
+        return close(self._ledger, loaded, record, end, view, now=now, grace=grace)
+
+    def _job_end(self, record: RestoreRecord) -> End:
+        """Put the worst end of the request's jobs into words."""
+        order = list(JobEnd)
+        job = max(record.jobs, key=lambda one: order.index(one.end or JobEnd.FAILED))
+        event, reason = JOB_EVENTS[job.end or JobEnd.FAILED]
+        message = _JOB_WORDS[job.end or JobEnd.FAILED]
+        if job.error is not None:
+            message += f" Azure says: {job.error.code} {job.error.message}"
+        if len(record.jobs) > 1:
+            reason = Reason.DUPLICATE_JOBS
+            ids = ", ".join(one.id for one in record.jobs)
+            message = f"{len(record.jobs)} jobs ran for this request ({ids}). {message}"
+        advice = job.advice
+        if not advice and job.end is JobEnd.COMPLETED_WITH_WARNINGS:
+            advice = "Read the job's list of failed files, and restore those again."
+        return End(
+            event=event, reason=reason, message=message, recommendation=advice, error=job.error
+        )
+
+    def _unknown(self, record: RestoreRecord) -> End:
+        ids = ", ".join(one.client_request_id for one in record.tries)
+        return End(
+            event=Event.LOST,
+            reason=Reason.TRIGGER_OUTCOME_UNKNOWN,
+            message=f"{len(record.tries)} restore POSTs got no usable answer, and no job of theirs "
+            "was listed. A restore may still be running: look in the vault's backup jobs for the "
+            f"activity ids {ids}.",
+            recommendation="Make sure that no job runs before sending a request with a new id.",
+        )
+
+    def _lost_track(self, record: RestoreRecord) -> End:
+        since = format_time(record.triggered_at or record.accepted_at)
+        ids = ", ".join(job.id for job in record.jobs) or "none was seen"
+        return End(
+            event=Event.LOST,
+            reason=Reason.TRACKING_LIMIT_REACHED,
+            message=f"Followed since {since} without seeing an end. Jobs: {ids}. Look in the vault "
+            f"{record.request.vault.name}.",
+            recommendation="Look at the job in the portal; it may still be running.",
+        )
+
+
+_JOB_WORDS = {
+    JobEnd.COMPLETED: "The restore completed.",
+    JobEnd.COMPLETED_WITH_WARNINGS: "The restore completed in part: some files were not restored.",
+    JobEnd.CANCELLED: "The restore was cancelled. Files that were restored before stay.",
+    JobEnd.FAILED: "The restore failed. Files that were restored before stay.",
+}
+
+
+def _all_ended(record: RestoreRecord) -> bool:
+    return all(job.end is not None for job in record.jobs)

@@ -1,0 +1,149 @@
+"""How steps are written down: the record under its ETag, then its row, then the announcement.
+
+Knows the write order and the waits between looks. Refuses to know what a step decides. The order is
+what makes a crash harmless: the record is the truth, the row only says that something is still to
+be done, and a row too many costs one look.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from restore_core.claims import TargetClaims
+from restore_core.errors import Conflict
+from restore_core.events import render_end
+from restore_core.ports import Completions, Loaded, Store
+from restore_core.record import End, OpenRow, RestoreRecord
+from restore_core.settings import Settings
+
+_log = logging.getLogger(__name__)
+LONGEST_WAIT = timedelta(minutes=5)
+"""No row is due later than this: a lost wake-up then costs minutes, never a request."""
+_ROUNDS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advanced:
+    """Where a step got to. `due_at` is when to look again, `None` when nothing is left to do."""
+
+    loaded: Loaded
+    due_at: datetime | None
+
+
+def record_of(loaded: Loaded) -> RestoreRecord:
+    """Return the record of a request that is known to have one."""
+    if loaded.record is None:
+        raise LookupError(f"the request {loaded.request_id} has no record")
+    return loaded.record
+
+
+class Ledger:
+    """Writes what steps decide. Safe to share between threads."""
+
+    def __init__(self, *, store: Store, completions: Completions, settings: Settings) -> None:
+        """Take the ports."""
+        self.store = store
+        self.claims = TargetClaims(store)
+        self._completions = completions
+        self._settings = settings
+
+    def save(self, loaded: Loaded, record: RestoreRecord, *, due_at: datetime) -> Advanced:
+        """Store a changed record and its row; raises `Conflict` when somebody else was first."""
+        saved = self.save_record(loaded, record)
+        self.store.put_open(OpenRow.of(record, due_at))
+        return Advanced(loaded=saved, due_at=due_at)
+
+    def postpone(self, loaded: Loaded, *, due_at: datetime) -> Advanced:
+        """Leave the record as it is and look again later."""
+        self.store.put_open(OpenRow.of(record_of(loaded), due_at))
+        return Advanced(loaded=loaded, due_at=due_at)
+
+    def save_record(self, loaded: Loaded, record: RestoreRecord) -> Loaded:
+        """Store a changed record alone; raises `Conflict`."""
+        before = loaded.record
+        etag = self.store.replace(record, loaded.etag)
+        if before is None or before.phase is not record.phase:
+            _log.info(
+                "%s: %s -> %s%s",
+                record.key,
+                before.phase.value if before else "new",
+                record.phase.value,
+                f" ({record.waiting_for.value})" if record.waiting_for else "",
+            )
+        return replace(loaded, record=record, etag=etag)
+
+    def apply(
+        self,
+        loaded: Loaded,
+        change: Callable[[RestoreRecord], RestoreRecord | None],
+        due: Callable[[RestoreRecord], datetime],
+    ) -> Advanced | None:
+        """Store the result of something that has happened, whoever changed the record meanwhile.
+
+        `change` is applied to the record as it stands; `None` from it means that there is nothing
+        to add. Returns `None` then.
+        """
+        for _ in range(_ROUNDS):
+            record = loaded.record
+            changed = change(record) if record is not None else None
+            if changed is None:
+                return None
+            try:
+                return self.save(loaded, changed, due_at=due(changed))
+            except Conflict:
+                loaded = self.store.load(loaded.request_id, changed.key)
+        raise Conflict(f"{loaded.request_id} changes too fast to store a result")
+
+    def finish(self, loaded: Loaded, record: RestoreRecord, end: End, *, now: datetime) -> Advanced:
+        """Make a record final: the phase, the end and the rendered event, in one write.
+
+        The row is left alone: it stands, and the next step takes it off.
+        """
+        final = replace(
+            record.moved(end.event),
+            end=end,
+            pending_end=None,
+            waiting_for=None,
+            waiting_message="",
+            finished_at=now,
+        )
+        event = render_end(final, end, source=self._settings.event_source, finished_at=now)
+        return Advanced(loaded=self.save_record(loaded, replace(final, event=event)), due_at=now)
+
+    def announce(self, loaded: Loaded, *, now: datetime) -> Advanced:
+        """Give the target back, send the event as it was rendered, and close the request.
+
+        A crash anywhere in between repeats the send with the same bytes.
+        """
+        record = record_of(loaded)
+        row = OpenRow.of(record, now)
+        if record.announced_at is None:
+            self.claims.give_back(record, now)
+            self.send_again(record)
+            loaded = self.save_record(loaded, replace(record, announced_at=now))
+        self.store.delete_open(row)
+        return Advanced(loaded=loaded, due_at=None)
+
+    def send_again(self, record: RestoreRecord) -> None:
+        """Send a final record's event."""
+        if record.event is None:
+            raise LookupError(f"the final request {record.key} has no event")
+        self._completions.send(record.event)
+
+    def send_text(self, event: str) -> None:
+        """Send an event that belongs to no record."""
+        self._completions.send(event)
+
+    def back_off(self, record: RestoreRecord, now: datetime) -> datetime:
+        """Return when to try again: capped exponential with jitter, `hold_until` honoured."""
+        base, most = self._settings.retry_base, min(self._settings.retry_max, LONGEST_WAIT)
+        wait = min(base * 2 ** min(record.failures, 16), most)
+        jitter = random.uniform(0.75, 1.0)  # noqa: S311  (no secret)
+        due: datetime = now + wait * jitter
+        if record.hold_until is not None:
+            due = max(due, record.hold_until)
+        return min(due, now + LONGEST_WAIT)

@@ -1,0 +1,150 @@
+"""Looking for the jobs of our tries in a vault's job list.
+
+Knows when a list proves something. A job is found by its `activityId`, the client request id of the
+POST that made it. A list counts only when it was read to its last page, and two lists a grace
+apart, by the service's own clock, are needed to say that a try did not happen. Host clocks decide
+nothing here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from restore_core.arm_ids import VaultId
+from restore_core.errors import ArmAnswer, ArmError, classify
+from restore_core.ledger import Advanced, Ledger
+from restore_core.lifecycle import Event
+from restore_core.ports import JobListing, Loaded, Vaults
+from restore_core.record import End, FollowedJob, JobError, RestoreRecord, Try, TryState, follow
+from restore_core.vault import Job
+
+_log = logging.getLogger(__name__)
+
+
+class JobsView:
+    """One vault's job list, read at most once, for all records that were loaded before it was made.
+
+    A list proves the absence of a try only if it was asked for after that try was on the record. So
+    a view is made after its records are loaded, and a record that sent a POST meanwhile must wait
+    for another.
+    """
+
+    def __init__(self, vaults: Vaults, vault: VaultId, *, since: datetime, now: datetime) -> None:
+        """Remember what to ask; nothing is read yet."""
+        self._vaults = vaults
+        self._vault = vault
+        self._since = since
+        self._now = now
+        self._lock = threading.Lock()
+        self._listing: JobListing | None = None
+        self._error: ArmError | None = None
+
+    @classmethod
+    def for_records(
+        cls, vaults: Vaults, vault: VaultId, records: Iterable[RestoreRecord], *, now: datetime
+    ) -> JobsView:
+        """Make the view that serves these records, which are all of one vault."""
+        intended = [one.intended_at for record in records for one in record.tries]
+        return cls(vaults, vault, since=min(intended, default=now), now=now)
+
+    def listing(self) -> JobListing:
+        """Return the list; raises `ArmError`, the same to everybody who asks."""
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            if self._listing is None:
+                try:
+                    self._listing = self._vaults.jobs(self._vault, since=self._since, now=self._now)
+                except ArmError as error:
+                    self._error = error
+                    raise
+            return self._listing
+
+
+def is_unsupported(error: ArmError) -> bool:
+    """Tell whether the endpoint has no job list at all: then single reads must do."""
+    return isinstance(error, ArmAnswer) and error.status == 404
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """A record after a complete list: with the jobs that were found, or with what their absence
+    says.
+    """
+
+    record: RestoreRecord
+    found: bool
+    """Whether a job was seen that the record did not have."""
+
+
+def look(record: RestoreRecord, listing: JobListing, *, grace: timedelta) -> Look:
+    """Hold a record's tries against a complete list."""
+    known = {job.id for job in record.jobs}
+    part, found = record.part, False
+    for one in record.tries:
+        jobs = listing.of([one.client_request_id])
+        for job in jobs:
+            if job.id not in known:
+                found = True
+                part = part.with_job(followed(job))
+        part = part.with_try(_after_listing(one, listing, seen=bool(jobs), grace=grace))
+    return Look(record=record.with_part(part), found=found)
+
+
+def _after_listing(one: Try, listing: JobListing, *, seen: bool, grace: timedelta) -> Try:
+    if seen:
+        return replace(one, state=TryState.TAKEN, absent_since=None)
+    looked = replace(one, looks=one.looks + 1)
+    if not one.is_unsettled or listing.started is None or listing.ended is None:
+        return looked
+    if one.absent_since is None:
+        # Its last page's time: nothing that came later can have been on it.
+        return replace(looked, absent_since=listing.ended)
+    if listing.started - one.absent_since >= grace:
+        return replace(looked, state=TryState.ABSENT)
+    return looked
+
+
+def followed(job: Job) -> FollowedJob:
+    """Keep of a job what its request needs, with the first of its errors put into words."""
+    if not job.errors:
+        return follow(job, error=None, advice="")
+    first = job.errors[0]
+    failure = classify(first.code, first.message)
+    advice = " ".join(dict.fromkeys([failure.advice, *first.recommendations]))
+    error = JobError(code=first.code, message=first.message, kind=failure.kind)
+    return follow(job, error=error, advice=advice)
+
+
+def close(
+    ledger: Ledger,
+    loaded: Loaded,
+    record: RestoreRecord,
+    end: End,
+    view: JobsView,
+    *,
+    now: datetime,
+    grace: timedelta,
+) -> Advanced:
+    """End a request, unless an earlier try turns out to have started a restore after all.
+
+    A record with a try in doubt takes one more complete list before its last phase is written: a
+    job found there is followed, and its end counts instead.
+    """
+    if not record.in_doubt:
+        return ledger.finish(loaded, record, end, now=now)
+    try:
+        listing = view.listing()
+    except ArmError as error:
+        _log.warning("%s: cannot end before a job list is read: %s", record.key, error)
+        waiting = replace(record, pending_end=end, failures=record.failures + 1)
+        return ledger.save(loaded, waiting, due_at=ledger.back_off(waiting, now))
+    seen = look(record, listing, grace=grace)
+    if seen.found:
+        running = replace(seen.record.moved(Event.JOB_SEEN), pending_end=None, failures=0)
+        return ledger.save(loaded, running, due_at=now)
+    return ledger.finish(loaded, seen.record, end, now=now)

@@ -1,0 +1,331 @@
+"""The engine: take a message in, advance a request by one step, sweep what is open.
+
+Knows who does which step, and that the sweep is the only one that tries again. Refuses to know how
+each step is done. A crash at any point leaves the stored phase, and the stored phase is all that a
+step looks at.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from restore_core.errors import Conflict, MessageInvalid, Problem, StoreUnavailable
+from restore_core.events import render_rejection
+from restore_core.following import Follower
+from restore_core.ledger import Advanced, Ledger, record_of
+from restore_core.lifecycle import Phase, Rejection
+from restore_core.looking import JobsView
+from restore_core.ports import Cancel, Completions, Loaded, Message, Store, Vaults
+from restore_core.record import OpenRow, RestoreRecord
+from restore_core.request import CancelRequest, RestoreRequest, read_message
+from restore_core.settings import Settings
+from restore_core.starting import Starter
+
+_log = logging.getLogger(__name__)
+
+MANY_JOBS = 4
+"""From this many running jobs of a vault on, one list replaces a read for each."""
+_MAX_STEPS = 12
+"""More steps than any request takes without having to wait; a bug must not spin."""
+_ORPHAN_AGE = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """What a sweep did: rows that stood open, rows that were due, and those left for the next."""
+
+    open: int
+    due: int
+    left: int
+
+
+class Reconciler:
+    """Everything that the triggers call. Safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        vaults: Vaults,
+        store: Store,
+        completions: Completions,
+        settings: Settings,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the ports. `monotonic` measures the send window and the sweep's budget."""
+        self._vaults = vaults
+        self._store = store
+        self._settings = settings
+        self._monotonic = monotonic
+        self._ledger = Ledger(store=store, completions=completions, settings=settings)
+        self._starter = Starter(
+            ledger=self._ledger, vaults=vaults, settings=settings, monotonic=monotonic
+        )
+        self._follower = Follower(ledger=self._ledger, vaults=vaults, settings=settings)
+
+    def handle(self, message: Message, now: datetime) -> None:
+        """Accept a message, then take its request as far as it goes without waiting.
+
+        Raises:
+            StoreError: nothing durable says that the message was taken; it must be delivered again.
+                Once the record is durable this never raises: the sweep goes on.
+        """
+        loaded = self.accept(message, now)
+        if loaded is not None:
+            begun = self._monotonic()
+            self._run(loaded, view=None, many=False, clock=lambda: self._after(now, begun))
+
+    def accept(self, message: Message, now: datetime) -> Loaded | None:
+        """Make a request durable, or answer the message.
+
+        Returns the request to advance, or `None` when the message is answered.
+
+        Raises:
+            StoreError: the message must not be acknowledged.
+        """
+        try:
+            request = read_message(
+                message.body, unproven_copy_options=self._settings.unproven_copy_options
+            )
+        except MessageInvalid as error:
+            self._reject(
+                message,
+                request_id=error.request_id,
+                reason=Rejection(error.reason),
+                text=_summary(error.problems),
+                problems=error.problems,
+            )
+            return None
+        if isinstance(request, CancelRequest):
+            return self._accept_cancel(message, request, now)
+        return self._accept_restore(message, request, now)
+
+    def advance(
+        self, loaded: Loaded, now: datetime, *, view: JobsView | None = None, many: bool = False
+    ) -> Advanced:
+        """Take one step: look at the stored phase, do at most one thing outside, store the result.
+
+        Raises:
+            Conflict: somebody else was first, and nothing was done outside.
+            StoreError: storage did not answer; the sweep comes again.
+        """
+        record = record_of(loaded)
+        if record.is_final:
+            return self._ledger.announce(loaded, now=now)
+        if view is None:
+            view = JobsView.for_records(self._vaults, record.request.vault, [record], now=now)
+        if record.phase is Phase.ACCEPTED:
+            return self._starter.advance(loaded, view, now=now)
+        return self._follower.advance(loaded, view, now=now, many=many)
+
+    def sweep(self, now: datetime) -> Swept:
+        """Advance every open request that is due: emergencies first, then the longest due.
+
+        One bad record never stops it, and it stops by itself when its time is up.
+
+        Raises:
+            StoreError: the work list could not be read.
+        """
+        begun = self._monotonic()
+        rows = self._store.open_rows()
+        due = sorted(
+            (row for row in rows if row.next_check_at <= now),
+            key=lambda row: (not row.is_emergency, row.next_check_at),
+        )
+        if not due:
+            return Swept(open=len(rows), due=0, left=0)
+        budget = self._settings.sweep_budget.total_seconds()
+
+        def clock() -> datetime:
+            return self._after(now, begun)
+
+        def in_time() -> bool:
+            return self._monotonic() - begun < budget
+
+        with ThreadPoolExecutor(self._settings.sweep_threads, "sweep") as pool:
+            taken = list(pool.map(lambda row: self._load(row, now) if in_time() else None, due))
+            loaded = [one for one in taken if one is not None]
+            views = self._views(loaded, now)
+            busy = _busy_vaults(loaded)
+
+            def run(one: Loaded) -> bool:
+                if not in_time():
+                    return False
+                vault = record_of(one).request.vault.key
+                self._run(one, view=views[vault], many=vault in busy, clock=clock)
+                return True
+
+            done = sum(pool.map(run, loaded))
+        return Swept(open=len(rows), due=len(due), left=len(loaded) - done)
+
+    def _accept_restore(
+        self, message: Message, request: RestoreRequest, now: datetime
+    ) -> Loaded | None:
+        record = RestoreRecord.accept(
+            request, message_id=message.id, requested_at=message.inserted_at, now=now
+        )
+        try:
+            self._store.insert(record)
+        except Conflict:
+            return self._accept_copy(message, record, now)
+        _log.info("%s: new -> %s", record.key, record.phase.value)
+        # Due soon and not at once: whoever accepted it is about to take it further.
+        self._store.put_open(OpenRow.of(record, now + self._settings.retry_base))
+        return self._store.load(request.request_id, record.key)
+
+    def _accept_copy(self, message: Message, copy: RestoreRecord, now: datetime) -> Loaded | None:
+        """Answer a message whose request id is known: the same request, or another under its id."""
+        loaded = self._store.load(copy.request.request_id, copy.key)
+        record = loaded.record
+        if record is None:
+            raise StoreUnavailable("the record that stood in the way is gone")
+        if record.payload_hash != copy.payload_hash:
+            text = (
+                f"The request id {copy.request.request_id} was used before, for another restore "
+                f"(accepted {record.accepted_at:%Y-%m-%d %H:%M:%S} UTC, now {record.phase.value}). "
+                "Send this one with an id of its own."
+            )
+            self._reject(
+                message,
+                request_id=copy.request.request_id,
+                reason=Rejection.REQUEST_ID_REUSED,
+                text=text,
+            )
+            return None
+        if record.announced_at is None:
+            self._store.put_open(OpenRow.of(record, now))
+            return None
+        if message.inserted_at > record.announced_at:
+            _log.info("%s: asked again after its end; the event is sent again", record.key)
+            self._ledger.send_again(record)
+            self._ledger.save_record(loaded, replace(record, announced_at=now))
+        return None
+
+    def _accept_cancel(
+        self, message: Message, request: CancelRequest, now: datetime
+    ) -> Loaded | None:
+        cancel = Cancel(
+            received_at=now,
+            message_id=message.id,
+            reason=request.reason,
+            requested_by=request.requested_by,
+        )
+        try:
+            self._store.insert_cancel(request.request_id, cancel)
+        except Conflict:
+            _log.info("%s: cancelled more than once", request.request_id)
+        loaded = self._store.load(request.request_id, request.request_id)
+        record = loaded.record
+        if record is None:
+            self._reject(
+                message,
+                request_id=request.request_id,
+                reason=Rejection.UNKNOWN_REQUEST,
+                text=f"No request {request.request_id} is known. The cancel is kept: if the "
+                f"request comes within {self._settings.start_limit}, it ends before it starts.",
+            )
+            return None
+        if record.is_final:
+            if loaded.cancel is None or loaded.cancel.message_id != message.id:
+                self._reject(
+                    message,
+                    request_id=request.request_id,
+                    reason=Rejection.ALREADY_FINAL,
+                    text=f"The request {request.request_id} ended before as {record.phase.value}; "
+                    "there is nothing left to cancel.",
+                )
+            return None
+        self._store.put_open(OpenRow.of(record, now))
+        return loaded
+
+    def _reject(
+        self,
+        message: Message,
+        *,
+        request_id: str | None,
+        reason: Rejection,
+        text: str,
+        problems: Sequence[Problem] = (),
+    ) -> None:
+        _log.info("message %s rejected: %s", message.id, reason.value)
+        event = render_rejection(
+            message_id=message.id,
+            inserted_at=message.inserted_at,
+            request_id=request_id,
+            reason=reason,
+            message=text,
+            problems=problems,
+            source=self._settings.event_source,
+        )
+        self._ledger.send_text(event)
+
+    def _load(self, row: OpenRow, now: datetime) -> Loaded | None:
+        """Read the record of a row; `None`, and the row dealt with, where there is nothing to
+        do.
+        """
+        try:
+            loaded = self._store.load(row.request_id, row.key)
+            if loaded.record is None:
+                _log.error("%s: stands open without a record", row.key)
+                if now - row.next_check_at > _ORPHAN_AGE:
+                    self._store.delete_open(row)
+                return None
+        except Exception:  # noqa: BLE001  (one bad record must not stop a sweep)
+            _log.exception("%s: the record could not be read", row.key)
+            return None
+        return loaded
+
+    def _views(self, loaded: Sequence[Loaded], now: datetime) -> dict[str, JobsView]:
+        """Make one job list for each vault, to be read when the first record needs it."""
+        records: dict[str, list[RestoreRecord]] = {}
+        for one in loaded:
+            record = record_of(one)
+            records.setdefault(record.request.vault.key, []).append(record)
+        return {
+            key: JobsView.for_records(self._vaults, group[0].request.vault, group, now=now)
+            for key, group in records.items()
+        }
+
+    def _run(
+        self, loaded: Loaded, *, view: JobsView | None, many: bool, clock: Callable[[], datetime]
+    ) -> None:
+        """Advance a request until it must wait. Never raises: the sweep comes again."""
+        try:
+            for _ in range(_MAX_STEPS):
+                now = clock()
+                advanced = self.advance(loaded, now, view=view, many=many)
+                if advanced.due_at is None or advanced.due_at > now:
+                    return
+                loaded = advanced.loaded
+            _log.error("%s: did not come to rest", loaded.request_id)
+        except Conflict:
+            _log.info("%s: somebody else is at it", loaded.request_id)
+        except StoreUnavailable as error:
+            _log.warning("%s: %s", loaded.request_id, error)
+        except Exception:  # noqa: BLE001  (as above; it is logged and stays due)
+            _log.exception("%s: a step failed", loaded.request_id)
+
+    def _after(self, now: datetime, begun: float) -> datetime:
+        """Return the time, measured from a given one by the monotonic clock."""
+        return now + timedelta(seconds=self._monotonic() - begun)
+
+
+def _busy_vaults(loaded: Sequence[Loaded]) -> set[str]:
+    """Return the vaults in which one list is cheaper than a read for each running job."""
+    running: dict[str, int] = {}
+    for one in loaded:
+        record = record_of(one)
+        if record.phase is Phase.JOB_IN_PROGRESS:
+            vault = record.request.vault.key
+            running[vault] = running.get(vault, 0) + 1
+    return {vault for vault, count in running.items() if count >= MANY_JOBS}
+
+
+def _summary(problems: Sequence[Problem]) -> str:
+    if len(problems) == 1:
+        return f"{problems[0].path}: {problems[0].message}"
+    return f"The message has {len(problems)} problems; see problems."

@@ -1,0 +1,92 @@
+"""Settings to a Reconciler: the one place where the parts meet.
+
+Knows which class fills which port, and where tokens come from. Used by every entry point. Imports
+what asks for tokens only where a token is asked for: a loopback endpoint never gets one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from azure.core.exceptions import AzureError
+
+from restore_core.arm import ArmClient
+from restore_core.backup import AzureBackup
+from restore_core.completion import CompletionQueue
+from restore_core.errors import NotSent
+from restore_core.reconciler import Reconciler
+from restore_core.settings import Origin, Settings
+from restore_core.store import RestoreStore
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+
+class EntraTokens:
+    """Tokens for ARM from the app's identity; the library keeps them until they expire."""
+
+    def __init__(self, *, scope: str, client_id: str, authority: str) -> None:
+        """Remember what to ask; nothing is asked yet."""
+        self._scope = scope
+        self._client_id = client_id
+        self._authority = authority
+        self._lock = threading.Lock()
+        self._credential: TokenCredential | None = None
+
+    def token(self, *, refresh: bool = False) -> str:
+        """Return a token; `refresh` drops the kept one. Raises `NotSent` when there is none."""
+        with self._lock:
+            if self._credential is None or refresh:
+                self._credential = credential(self._client_id, self._authority)
+            source = self._credential
+        try:
+            return source.get_token(self._scope).token
+        except AzureError as error:
+            # The library's text can quote an answer of the identity service: keep it out of events.
+            raise NotSent(f"no token for ARM: {type(error).__name__}") from error
+
+
+def credential(client_id: str, authority: str) -> TokenCredential:
+    """Make the credential of the app: its managed identity, or whoever is signed in on a laptop."""
+    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential  # noqa: PLC0415
+
+    if client_id:
+        return ManagedIdentityCredential(client_id=client_id)
+    return DefaultAzureCredential(authority=authority)
+
+
+def build(environment: Mapping[str, str]) -> Reconciler:
+    """Build the engine out of an environment; raises `SettingsError`."""
+    # These write headers and URLs at INFO: signed links and account names have no place in a log.
+    for name in ("azure", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    settings = Settings.read(environment)
+    storage = settings.storage
+    keyless = None
+    if not storage.connection_string:
+        keyless = credential(storage.client_id, settings.arm_authority)
+    tokens = None
+    if not Origin.of(settings.arm_endpoint).is_loopback:
+        tokens = EntraTokens(
+            scope=settings.arm_scope,
+            client_id=settings.arm_client_id,
+            authority=settings.arm_authority,
+        )
+    arm = ArmClient(
+        endpoint=settings.arm_endpoint,
+        api_version=settings.arm_api_version,
+        tokens=tokens,
+        connect_limit=settings.arm_connect,
+        answer_limit=settings.arm_answer,
+    )
+    return Reconciler(
+        vaults=AzureBackup(arm, name_cache=settings.name_cache),
+        store=RestoreStore.open(storage, keyless),
+        completions=CompletionQueue.open(
+            storage, settings.completion_queue, keyless, encoding=settings.completion_encoding
+        ),
+        settings=settings,
+    )
