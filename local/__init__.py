@@ -1,1 +1,4 @@
-"""Runs the app with no Azure: a vault emulator, storage, a Functions host and a demo. Not deployed."""
+"""Runs the app with no Azure: storage, a vault emulator, a Functions host, a demo.
+
+Nothing in here is deployed.
+"""

@@ -1,0 +1,221 @@
+"""Everything that the app needs, on this machine: Azurite, the vault emulator and the host.
+
+`Stack` starts them on free ports and ends them in order. It restarts nothing by itself; tests and
+the demo end and start the host with it, or with the files that it leaves in its data folder:
+`host.settings.json`, a local settings file that `python -m local.host --settings` takes.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from azure.core.exceptions import ResourceExistsError
+from azure.data.tables import TableServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from local import process, storage
+
+ROOT = Path(__file__).resolve().parent.parent
+# What infrastructure makes on Azure.
+TABLES = ("restores", "openrestores", "restoreclaims")
+START_SECONDS = 60.0
+HOST_GRACE_SECONDS = 10.0
+VAULT_GRACE_SECONDS = 5.0
+
+
+class Stack:
+    """A running stack; use it as a context manager, from the main thread."""
+
+    def __init__(
+        self,
+        *,
+        arm_endpoint: str | None = None,
+        data: Path | None = None,
+        lease: int | None = None,
+        host: bool = True,
+        time_scale: float = 10.0,
+        settings: Mapping[str, str] | None = None,
+        app: Path = ROOT,
+        cancelled: threading.Event | None = None,
+    ) -> None:
+        self._given_arm = arm_endpoint
+        self._keep = data
+        self._lease = lease
+        self._with_host = host
+        self._time_scale = time_scale
+        self._overrides = dict(settings or {})
+        self._app = app
+        self._cancelled = cancelled
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._azurite: storage.Azurite | None = None
+        self._vault: subprocess.Popen[bytes] | None = None
+        self._host: subprocess.Popen[bytes] | None = None
+        self.settings: dict[str, str] = {}
+        self.storage = ""
+        self.arm = arm_endpoint or ""
+        self.http: str | None = None
+
+    @property
+    def data(self) -> Path:
+        """The folder of everything that is kept."""
+        if self._keep is not None:
+            return self._keep
+        if self._temporary is None:
+            raise RuntimeError("the stack has not been started")
+        return Path(self._temporary.name)
+
+    @property
+    def vault_root(self) -> Path:
+        """The root folder of the vault emulator: live shares and their recovery points."""
+        return self.data / "vault"
+
+    @property
+    def settings_file(self) -> Path:
+        """The settings of the host, as a local settings file."""
+        return self.data / "host.settings.json"
+
+    @property
+    def children(self) -> Mapping[str, subprocess.Popen[bytes]]:
+        """The processes that were started and not yet ended by us."""
+        everyone = {
+            "azurite": self._azurite.child if self._azurite else None,
+            "vault": self._vault,
+            "host": self._host,
+        }
+        return {name: child for name, child in everyone.items() if child is not None}
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        return {name: child.pid for name, child in self.children.items()}
+
+    def host_command(self) -> list[str]:
+        """How to start a host on this stack."""
+        lease = [] if self._lease is None else ["--lease", str(self._lease)]
+        return [
+            *(sys.executable, "-m", "local.host"),
+            *("--app", str(self._app), "--settings", str(self.settings_file)),
+            *("--state", str(self.data / "host"), "--port", "0", *lease),
+        ]
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything: who writes before who is written to."""
+        self.stop_host()
+        if self._vault is not None:
+            process.stop(self._vault, grace=VAULT_GRACE_SECONDS)
+            self._vault = None
+        if self._azurite is not None:
+            self._azurite.stop()
+            self._azurite = None
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
+
+    def start_host(self) -> None:
+        """Start a host; only one at a time."""
+        if self._host is not None:
+            raise RuntimeError("there is a host already")
+        command = [*self.host_command(), "--grace", str(HOST_GRACE_SECONDS)]
+        # The environment wins over the file: a shell that is set up for Azure must not leak in.
+        self._host, self.http = self._serve("host", command, {**os.environ, **self.settings})
+
+    def stop_host(self) -> None:
+        """End the host in order: what runs may finish."""
+        if self._host is not None:
+            process.stop(self._host, grace=HOST_GRACE_SECONDS + 5)
+        self._host = self.http = None
+
+    def kill_host(self) -> None:
+        """End the host as a crash would, in the middle of whatever it does."""
+        if self._host is not None:
+            process.kill(self._host)
+        self._host = self.http = None
+
+    def _start(self) -> None:
+        if self._keep is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="azure-files-restore-")
+        else:
+            self._keep.mkdir(parents=True, exist_ok=True)
+        self._azurite = storage.start(
+            logs=self.data,
+            location=self.data / "storage" if self._keep else None,
+            cancelled=self._cancelled,
+        )
+        self.storage = self._azurite.connection_string
+        if self._given_arm is None:
+            self.vault_root.mkdir(exist_ok=True)
+            root, scale = str(self.vault_root), f"{self._time_scale:g}"
+            command = [sys.executable, "-m", "local.vault", "--port", "0"]
+            self._vault, self.arm = self._serve(
+                "vault", [*command, "--root", root, "--time-scale", scale]
+            )
+        self.settings = self._settings()
+        content = {"IsEncrypted": False, "Values": self.settings}
+        self.settings_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        self._provision()
+        if self._with_host:
+            self.start_host()
+
+    def _settings(self) -> dict[str, str]:
+        sample = json.loads((ROOT / "local.settings.sample.json").read_text(encoding="utf-8"))
+        return {
+            **sample["Values"],
+            "AzureWebJobsStorage": self.storage,
+            "RestoreStorage": self.storage,
+            "RESTORE_ARM_ENDPOINT": self.arm,
+            **self._overrides,
+        }
+
+    def _provision(self) -> None:
+        requests = self.settings["RESTORE_REQUEST_QUEUE"]
+        completions = self.settings["RESTORE_COMPLETION_QUEUE"]
+        with QueueServiceClient.from_connection_string(self.storage) as queues:
+            for name in (requests, f"{requests}-poison", completions):
+                try:
+                    queues.create_queue(name)
+                except ResourceExistsError:
+                    continue  # kept from an earlier run
+        with TableServiceClient.from_connection_string(self.storage) as tables:
+            for name in TABLES:
+                tables.create_table_if_not_exists(name)
+
+    def _serve(
+        self, name: str, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> tuple[subprocess.Popen[bytes], str]:
+        """Start a server that tells on standard output where it serves."""
+        output = self.data / f"{name}.out"
+        child = process.start(command, output=output, environment=environment, directory=ROOT)
+        try:
+            url = process.await_sign(
+                lambda: process.first_line(output, "ready "),
+                child=child,
+                name=f"the {name}",
+                seconds=START_SECONDS,
+                cancelled=self._cancelled,
+            )
+        except BaseException:
+            process.kill(child)
+            raise
+        return child, url
