@@ -230,7 +230,9 @@ class Reconciler:
             )
             return None
         if record.is_final:
-            if loaded.cancel is None or loaded.cancel.message_id != message.id:
+            cancel = loaded.cancel or cancel
+            finished = record.finished_at or now
+            if cancel.message_id != message.id or cancel.received_at >= finished:
                 self._reject(
                     message,
                     request_id=request.request_id,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
@@ -28,7 +28,7 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import TableClient, TableServiceClient, UpdateMode
+from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, UpdateMode
 
 from restore_core.errors import Conflict, StoreUnavailable, WaitingFor
 from restore_core.lifecycle import Phase
@@ -325,6 +325,7 @@ def _ignoring_absence() -> Iterator[None]:
 
 def _reraise_without_table(error: ResourceNotFoundError) -> None:
     """A missing table is a deployment that is not finished, never an entity that is not there."""
-    code: Callable[[], Any] | Any = getattr(error, "error_code", "")
-    if "TableNotFound" in str(code):
+    code = getattr(error, "error_code", None)
+    # A create is answered without the code; the text of the answer has its name.
+    if code is TableErrorCode.TABLE_NOT_FOUND or "TableNotFound" in str(error):
         raise StoreUnavailable("Table Storage: the table does not exist") from error
