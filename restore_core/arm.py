@@ -31,12 +31,14 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from restore_core.decoding import with_valid_text
 from restore_core.errors import ArmAnswer, NoAnswer, NotSent
 from restore_core.settings import Origin
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A page of a list is far below this; an answer above it is no answer."""
 MAX_TEXT = 2000
+_LONGEST_WAIT = timedelta(days=1)
 _USER_AGENT = "azure-files-restore"
 _CLIENT_REQUEST_ID = "x-ms-client-request-id"
 
@@ -108,8 +110,12 @@ class _Noting(HTTPConnection):
         if not self._connecting:
             if self.sock is None:
                 self.connect()
-            _current.exchange.sock = self.sock
-            _current.exchange.sent = True
+            exchange = _current.exchange
+            exchange.sock = self.sock
+            if exchange.late:
+                # Connecting took all the time, several addresses perhaps: the deadline is behind.
+                raise TimeoutError("too late to be sent")
+            exchange.sent = True
         super().send(data)
 
 
@@ -138,6 +144,13 @@ class _Adapter(HTTPAdapter):
         made = super().proxy_manager_for(proxy, **options)
         made.pool_classes_by_scheme = self._POOLS
         return made
+
+
+class _Session(requests.Session):
+    """A session for which a redirect is an answer like any other."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Name none: unasked, requests would prepare the next call, and trip over odd addresses."""
 
 
 class _Bearer(AuthBase):
@@ -199,13 +212,13 @@ class ArmClient:
         connect_limit: timedelta,
         answer_limit: timedelta,
     ) -> None:
-        """Take the endpoint's origin as the only one; `tokens` is `None` for a loopback
-        endpoint.
+        """Take the endpoint's origin as the only one; `tokens` is `None` for a loopback endpoint,
+        and plain http is never given one.
         """
         self._endpoint = endpoint.rstrip("/")
         self._origin = Origin.of(endpoint)
         self._api_version = api_version
-        self._tokens = tokens
+        self._tokens = tokens if self._origin.scheme == "https" else None
         self._connect = connect_limit.total_seconds()
         self._answer = answer_limit.total_seconds()
         self._session = self.new_session()
@@ -235,7 +248,7 @@ class ArmClient:
 
     def new_session(self) -> requests.Session:
         """Make a session with no connection in it."""
-        session = requests.Session()
+        session = _Session()
         session.mount("http://", _Adapter())
         session.mount("https://", _Adapter())
         return session
@@ -362,12 +375,11 @@ def error_of(body: Mapping[str, Any]) -> tuple[str, str]:
     absent.
     """
     folded = {str(name).casefold(): value for name, value in body.items()}
-    inner = folded.get("error")
-    if isinstance(inner, dict):
-        return error_of(inner)
+    while isinstance(inner := folded.get("error"), dict):
+        folded = {str(name).casefold(): value for name, value in inner.items()}
     code, message = folded.get("code"), folded.get("message")
     return (
-        "" if code is None else str(code),
+        str(code) if isinstance(code, int | str) else "",
         message if isinstance(message, str) else "",
     )
 
@@ -376,16 +388,18 @@ def retry_after(answer: Answer) -> timedelta | None:
     """Read `Retry-After`, seconds or an HTTP date; a date is measured from the answer's own."""
     text = answer.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"\d{1,6}", text):
-        return timedelta(seconds=int(text))
+        return min(timedelta(seconds=int(text)), _LONGEST_WAIT)
     until, date = _http_date(text), answer.date
     if until is None or date is None:
         return None
-    return min(max(until - date, timedelta(0)), timedelta(days=1))
+    return min(max(until - date, timedelta(0)), _LONGEST_WAIT)
 
 
 def _http_date(text: str) -> datetime | None:
     try:
-        return parsedate_to_datetime(text).astimezone(UTC)
+        time = parsedate_to_datetime(text)
+        # Without a zone it is GMT, as every HTTP date, and not the zone of this machine.
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -393,6 +407,8 @@ def _http_date(text: str) -> datetime | None:
 def _object(content: bytes) -> Mapping[str, Any]:
     try:
         value = json.loads(content.removeprefix(b"\xef\xbb\xbf"))
+        if b"\\u" in content:
+            value = with_valid_text(value)
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

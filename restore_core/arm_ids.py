@@ -221,8 +221,11 @@ def parse_identity_id(text: str) -> str:
     arm_id = ArmId.parse(text)
     if not arm_id.has_type("Microsoft.ManagedIdentity", "userAssignedIdentities"):
         raise ArmIdError("is not a Microsoft.ManagedIdentity/userAssignedIdentities resource")
-    _checked(_IDENTITY, arm_id.path[0][1], "not an identity's name")
-    return str(arm_id)
+    name = _checked(_IDENTITY, arm_id.path[0][1], "not an identity's name")
+    return (
+        f"/subscriptions/{arm_id.subscription}/resourceGroups/{arm_id.resource_group}"
+        f"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
+    )
 
 
 def check_file_share(name: str) -> str:

@@ -322,10 +322,10 @@ def classify(code: str, message: str = "") -> Failure:
     known = folded.get(code.casefold())
     if known is not None:
         return known
-    for name, failure in CATALOGUE.items():
-        if not name.isdigit() and name in message:
-            return failure
-    return UNKNOWN_FAILURE
+    # The longest name: TargetFileShareNotFound has another code's name inside.
+    text = message.casefold()
+    named = [name for name in folded if not name.isdigit() and name in text]
+    return folded[max(named, key=len)] if named else UNKNOWN_FAILURE
 
 
 class SendOutcome(StrEnum):

@@ -24,16 +24,20 @@ MAX_EVENT_BYTES = 48 * 1024
 CUT_MARK = "… (cut)"
 _NEVER_CUT = frozenset(
     {
-        "schemaVersion",
-        "requestId",
-        "messageId",
-        "phase",
-        "reason",
-        "restoreStarted",
-        "vaultId",
-        "id",
+        *(
+            "schemaVersion",
+            "requestId",
+            "messageId",
+            "phase",
+            "reason",
+            "restoreStarted",
+            "vaultId",
+        ),
+        *("id", "storageAccountId", "fileShare", "protectedItemId", "jobIds", "time", "class"),
+        *("requestedAt", "acceptedAt", "triggeredAt", "jobStartedAt", "finishedAt", "traceparent"),
     }
 )
+"""Names, ids and times: all of them bounded, and worth nothing in part."""
 
 
 def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: datetime) -> str:
@@ -214,15 +218,23 @@ def _written(event: dict[str, Any]) -> str:
     return json.dumps(event, separators=(",", ":"))
 
 
-def _cut(value: Any, limit: int) -> Any:  # noqa: ANN401  (JSON)
+def _cut(value: Any, limit: int, never: frozenset[str] = _NEVER_CUT) -> Any:  # noqa: ANN401  (JSON)
     if isinstance(value, str):
         return value if len(value) <= limit + len(CUT_MARK) else value[:limit] + CUT_MARK
     if isinstance(value, list):
         kept = [_cut(one, limit) for one in value[: max(limit, 16)]]
-        return kept if len(kept) == len(value) else [*kept, CUT_MARK]
+        if len(kept) == len(value):
+            return kept
+        # A list of objects stays one, for whoever reads it with types.
+        return [*kept, {"message": CUT_MARK} if isinstance(value[0], dict) else CUT_MARK]
     if isinstance(value, dict):
         return {
-            name: inner if name in _NEVER_CUT else _cut(inner, limit)
+            name: inner if name in never else _cut(inner, limit, _of_senders(name))
             for name, inner in value.items()
         }
     return value
+
+
+def _of_senders(name: str) -> frozenset[str]:
+    """The keys of `labels` are the sender's own and keep nothing from being cut."""
+    return frozenset() if name == "labels" else _NEVER_CUT

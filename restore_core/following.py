@@ -68,7 +68,7 @@ class Follower:
             _log.warning("%s: the job list could not be read: %s", record.key, error)
             return self._look_again(loaded, record, now)
         if seen.found:
-            return self._job_seen(loaded, seen.record, now)
+            return self._job_seen(loaded, seen.record, now, ended=seen.ended)
         if seen.record.unsettled:
             waiting = replace(seen.record.moved(Event.WAITED), failures=record.failures + 1)
             return self._ledger.save(loaded, waiting, due_at=self._due_unsettled(now))
@@ -91,13 +91,13 @@ class Follower:
         try:
             seen = look(record, view.listing(), grace=self._settings.adoption_grace)
             if seen.found:
-                return self._job_seen(loaded, seen.record, now)
+                return self._job_seen(loaded, seen.record, now, ended=seen.ended)
             record = seen.record
         except ArmError as error:
             unsupported = is_unsupported(error)
             _log.warning("%s: the job list could not be read: %s", record.key, error)
-        looks = max(one.looks for one in record.tries)
-        if record.part.operation_id is None or (looks < LOOKS_BEFORE_OPERATION and not unsupported):
+        patient = record.failures < LOOKS_BEFORE_OPERATION and not unsupported
+        if record.part.operation_id is None or patient:
             return self._look_again(loaded, record, now)
         try:
             operation = self._vaults.operation(record.request.vault, record.part.operation_id)
@@ -215,9 +215,11 @@ class Follower:
         )
         return self._ledger.save(loaded, sent, due_at=now + self._settings.operation_poll)
 
-    def _job_seen(self, loaded: Loaded, record: RestoreRecord, now: datetime) -> Advanced:
+    def _job_seen(
+        self, loaded: Loaded, record: RestoreRecord, now: datetime, *, ended: bool = False
+    ) -> Advanced:
         seen = replace(record.moved(Event.JOB_SEEN), failures=0, pending_end=None)
-        due = now if _all_ended(seen) else now + self._settings.operation_poll
+        due = now if ended else now + self._settings.operation_poll
         return self._ledger.save(loaded, seen, due_at=due)
 
     def _look_again(self, loaded: Loaded, record: RestoreRecord, now: datetime) -> Advanced:
@@ -288,7 +290,3 @@ _JOB_WORDS = {
     JobEnd.CANCELLED: "The restore was cancelled. Files that were restored before stay.",
     JobEnd.FAILED: "The restore failed. Files that were restored before stay.",
 }
-
-
-def _all_ended(record: RestoreRecord) -> bool:
-    return all(job.end is not None for job in record.jobs)

@@ -79,34 +79,36 @@ class Look:
     record: RestoreRecord
     found: bool
     """Whether a job was seen that the record did not have."""
+    ended: bool
+    """Whether one of those has ended already."""
 
 
 def look(record: RestoreRecord, listing: JobListing, *, grace: timedelta) -> Look:
     """Hold a record's tries against a complete list."""
     known = {job.id for job in record.jobs}
-    part, found = record.part, False
+    part, found, ended = record.part, False, False
     for one in record.tries:
         jobs = listing.of([one.client_request_id])
         for job in jobs:
             if job.id not in known:
-                found = True
-                part = part.with_job(followed(job))
+                found, ended = True, ended or job.end is not None
+                # Ended or not, its own page is still wanted: a list has no counts.
+                part = part.with_job(replace(followed(job), end=None))
         part = part.with_try(_after_listing(one, listing, seen=bool(jobs), grace=grace))
-    return Look(record=record.with_part(part), found=found)
+    return Look(record=record.with_part(part), found=found, ended=ended)
 
 
 def _after_listing(one: Try, listing: JobListing, *, seen: bool, grace: timedelta) -> Try:
     if seen:
         return replace(one, state=TryState.TAKEN, absent_since=None)
-    looked = replace(one, looks=one.looks + 1)
     if not one.is_unsettled or listing.started is None or listing.ended is None:
-        return looked
+        return one
     if one.absent_since is None:
         # Its last page's time: nothing that came later can have been on it.
-        return replace(looked, absent_since=listing.ended)
+        return replace(one, absent_since=listing.ended)
     if listing.started - one.absent_since >= grace:
-        return replace(looked, state=TryState.ABSENT)
-    return looked
+        return replace(one, state=TryState.ABSENT)
+    return one
 
 
 def followed(job: Job) -> FollowedJob:

@@ -158,6 +158,10 @@ class Store(Protocol):
         """Insert a cancel; raises `Conflict`."""
         ...
 
+    def purge(self, *, partition: int, before: datetime) -> int:
+        """Delete what was announced before a time, in one part of the history."""
+        ...
+
     def open_rows(self) -> list[OpenRow]:
         """Read the work list."""
         ...

@@ -54,8 +54,6 @@ class Try:
     operation_id: str | None = None
     absent_since: datetime | None = None
     """The service's `Date` of the first complete job list without this try."""
-    looks: int = 0
-    """How many complete job lists did not show it."""
 
     @property
     def is_unsettled(self) -> bool:

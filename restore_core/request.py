@@ -23,15 +23,19 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     Tag,
     ValidationError,
     WithJsonSchema,
+    field_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails
 
 from restore_core.arm_ids import (
+    ArmIdError,
     ProtectedItemId,
     StorageAccountId,
     VaultId,
@@ -208,9 +212,34 @@ Traceparent = Annotated[
 
 
 class Model(BaseModel):
-    """What every part of a message has in common: no coercion, no unknown fields, no changes."""
+    """What every part of a message has in common: no coercion, no unknown fields, no nulls, no
+    changes.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_null(cls, value: object) -> object:
+        """Refuse null: `"items": null` is a sender's empty variable, and not «the full share»."""
+        if value is None:
+            raise ValueError("must not be null: leave the field out")
+        return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe an optional field as one that may be left out; `None` is only our word for
+        that.
+        """
+        schema = handler(core_schema)
+        for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
+            kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
+            if len(kinds) == 1 and len(field["anyOf"]) == 2:
+                del field["anyOf"], field["default"]
+                field.update({**kinds[0], **field})
+        return schema
 
 
 class ShareSource(Model):
@@ -305,49 +334,54 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
-def _has_near(value: object, name: str) -> bool:
-    """Tell whether an object has the field, or one that surely means it."""
-    return isinstance(value, Mapping) and any(_plain(str(key)) == _plain(name) for key in value)
+def _meant(name: str, known: Sequence[str]) -> str | None:
+    plain = {_plain(field): field for field in known}
+    close = difflib.get_close_matches(_plain(name[:80]), list(plain), n=1, cutoff=0.7)
+    return plain[close[0]] if close else None
+
+
+def _as_meant(value: object, *models: type[Model]) -> dict[str, object]:
+    """Return what an object holds, each under the name of the field that it surely means.
+
+    A misspelt field is reported as that; what it holds still tells which other rules apply.
+    """
+    if not isinstance(value, Mapping):
+        return {}
+    known = [field for model in models for field in _field_names(model)]
+    meant = {_meant(name, known) or name: held for name, held in value.items() if name not in known}
+    return meant | {name: held for name, held in value.items() if name in known}
+
+
+def _field_names(model: type[Model]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _source_kind(value: object) -> str:
-    by_item = isinstance(value, ItemSource) or _has_near(value, "protectedItemId")
-    return "ItemSource" if by_item else "ShareSource"
+    by_item = "protectedItemId" in _as_meant(value, ItemSource, ShareSource)
+    return "ItemSource" if by_item or isinstance(value, ItemSource) else "ShareSource"
 
 
 def _point_kind(value: object) -> str | None:
-    match value:
-        case PointById() | LatestPoint() | LatestPointBefore():
-            return type(value).__name__
-        case {"select": "latest"}:
-            return "LatestPoint"
-        case {"select": "latestBefore"}:
-            return "LatestPointBefore"
-        case {"select": _}:
-            return None
-    return "PointById"
+    if isinstance(value, PointById | LatestPoint | LatestPointBefore):
+        return type(value).__name__
+    meant = _as_meant(value, LatestPointBefore, PointById)
+    if "select" not in meant:
+        return "PointById"
+    return {"latest": "LatestPoint", "latestBefore": "LatestPointBefore"}.get(str(meant["select"]))
 
 
 def _target_kind(value: object) -> str | None:
-    match value:
-        case OriginalTarget() | AlternateTarget():
-            return type(value).__name__
-        case {"location": "original"}:
-            return "OriginalTarget"
-        case {"location": "alternate"}:
-            return "AlternateTarget"
-    return None
+    if isinstance(value, OriginalTarget | AlternateTarget):
+        return type(value).__name__
+    location = _as_meant(value, AlternateTarget).get("location")
+    return {"original": "OriginalTarget", "alternate": "AlternateTarget"}.get(str(location))
 
 
 def _identity_kind(value: object) -> str | None:
-    match value:
-        case SystemIdentity() | UserIdentity():
-            return type(value).__name__
-        case {"type": "systemAssigned"}:
-            return "SystemIdentity"
-        case {"type": "userAssigned"}:
-            return "UserIdentity"
-    return None
+    if isinstance(value, SystemIdentity | UserIdentity):
+        return type(value).__name__
+    kind = _as_meant(value, UserIdentity).get("type")
+    return {"systemAssigned": "SystemIdentity", "userAssigned": "UserIdentity"}.get(str(kind))
 
 
 Source = Annotated[
@@ -444,7 +478,7 @@ class CancelRequest(Model):
     requested_by: FreeText | None = None
 
 
-_ARM_ID_FIELDS = {"vaultId", "storageAccountId", "protectedItemId"}
+_ARM_ID_FIELDS = {"vaultId", "storageAccountId", "protectedItemId", "id"}
 
 
 def payload_hash(request: RestoreRequest) -> str:
@@ -455,7 +489,7 @@ def payload_hash(request: RestoreRequest) -> str:
 
     def spelled(value: Any, name: str = "") -> Any:  # noqa: ANN401  (JSON)
         match value:
-            case dict():
+            case dict() if name != "labels":  # whose keys are the sender's own
                 return {key: spelled(inner, key) for key, inner in value.items()}
             case list():
                 return [spelled(inner) for inner in value]
@@ -492,13 +526,14 @@ def read_request(
     """
     found = list(problems)
     request: RestoreRequest | CancelRequest | None = None
-    kind = CancelRequest if value.get("action") == "cancel" else RestoreRequest
+    meant = _as_meant(value, RestoreRequest)
+    kind = CancelRequest if meant.get("action") == "cancel" else RestoreRequest
     try:
         request = kind.model_validate(dict(value))
     except ValidationError as error:
         found += _translate(error.errors(include_url=False, include_input=False), kind)
     if kind is RestoreRequest:
-        found += _across_fields(value, request, unproven_copy_options=unproven_copy_options)
+        found += _across_fields(meant, unproven_copy_options=unproven_copy_options)
     if found or request is None:
         raise MessageInvalid(_bounded(found), reason="Invalid", request_id=readable_id(value))
     return request
@@ -511,31 +546,33 @@ def readable_id(value: Mapping[str, Any]) -> str | None:
     return request_id if readable else None
 
 
-def _across_fields(
-    value: Mapping[str, Any],
-    request: RestoreRequest | CancelRequest | None,
-    *,
-    unproven_copy_options: bool,
-) -> list[Problem]:
+def _across_fields(meant: Mapping[str, object], *, unproven_copy_options: bool) -> list[Problem]:
     """Check what no single field can tell, as far as the fields can be read."""
     found = []
-    source, target = value.get("source"), value.get("target")
-    names_item = _has_near(source, "protectedItemId")
-    if not _has_near(value, "vaultId") and not names_item:
+    source = _as_meant(meant.get("source"), ItemSource, ShareSource)
+    if "vaultId" not in meant and "protectedItemId" not in source:
         found.append(Problem(path="vaultId", message="is missing"))
-    items = value.get("items")
-    if isinstance(items, list) and not 1 <= len(items) <= MAX_ITEMS:
-        # Not the model's business: it counts only those items that are valid.
-        found.append(Problem(path="items", message=f"must have 1 to {MAX_ITEMS} entries"))
-    copy_options = value.get("copyOptions")
-    if target == {"location": "original"} and not _has_near(value, "copyOptions"):
+    if _are_apart(meant.get("vaultId"), source.get("protectedItemId")):
+        found.append(
+            Problem(path="source.protectedItemId", message="is under another vault than vaultId")
+        )
+    items = meant.get("items")
+    if isinstance(items, list):
+        if not 1 <= len(items) <= MAX_ITEMS:
+            # Not the model's business: it counts only those items that are valid.
+            found.append(Problem(path="items", message=f"must have 1 to {MAX_ITEMS} entries"))
+        found += _listed_twice(items)
+    target = _as_meant(meant.get("target"), AlternateTarget)
+    if target.get("location") == "original" and "copyOptions" not in meant:
         found.append(
             Problem(
                 path="copyOptions",
                 message="is missing: say Overwrite or Skip for the original location",
             )
         )
-    if copy_options in UNPROVEN_COPY_OPTIONS and not unproven_copy_options:
+    copy_options = meant.get("copyOptions")
+    unproven = isinstance(copy_options, str) and copy_options in UNPROVEN_COPY_OPTIONS
+    if unproven and not unproven_copy_options:
         found.append(
             Problem(
                 path="copyOptions",
@@ -543,27 +580,30 @@ def _across_fields(
                 "(RESTORE_UNPROVEN_COPY_OPTIONS)",
             )
         )
-    if isinstance(request, RestoreRequest):
-        found += _across_valid_fields(request)
     return found
 
 
-def _across_valid_fields(request: RestoreRequest) -> list[Problem]:
+def _are_apart(vault_id: object, item_id: object) -> bool:
+    """Tell whether both ids are good and the item is under another vault."""
+    if not isinstance(vault_id, str) or not isinstance(item_id, str):
+        return False
+    try:
+        return ProtectedItemId.parse(item_id).vault.key != VaultId.parse(vault_id).key
+    except ArmIdError:
+        return False
+
+
+def _listed_twice(items: Sequence[object]) -> list[Problem]:
     found = []
-    if request.vault_id is not None and isinstance(request.source, ItemSource):
-        inside = ProtectedItemId.parse(request.source.protected_item_id).vault
-        if inside.key != request.vault_id.casefold():
-            found.append(
-                Problem(
-                    path="source.protectedItemId", message="is under another vault than vaultId"
-                )
-            )
     seen: set[str] = set()
-    for index, item in enumerate(request.items or ()):
+    for index, item in enumerate(items):
+        path = item.get("path") if isinstance(item, Mapping) else None
+        if not isinstance(path, str):
+            continue
         # Azure Files keeps the case of names and compares without it.
-        if item.path.casefold() in seen:
+        if path.casefold() in seen:
             found.append(Problem(path=f"items[{index}].path", message="is listed twice"))
-        seen.add(item.path.casefold())
+        seen.add(path.casefold())
     return found
 
 
@@ -644,13 +684,7 @@ def _fields_at(kind: type[Model], loc: Sequence[str | int]) -> list[str]:
             model = Item
         elif isinstance(part, str) and part in by_name:
             model = by_name[part]
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _meant(name: str, known: Sequence[str]) -> str | None:
-    plain = {_plain(field): field for field in known}
-    close = difflib.get_close_matches(_plain(name[:80]), list(plain), n=1, cutoff=0.7)
-    return plain[close[0]] if close else None
+    return _field_names(model)
 
 
 def _dotted(place: Sequence[str | int]) -> str:

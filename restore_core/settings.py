@@ -17,6 +17,8 @@ from restore_core.errors import SettingsError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
+_ENDPOINT = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
 SEND_WINDOW = timedelta(seconds=30)
 """How long after the intent was written a restore POST may still be sent."""
 
@@ -71,8 +73,12 @@ class Origin:
             raise ValueError("not an http or https URL")
         if parts.username is not None or parts.password is not None:
             raise ValueError("user info is not allowed")
-        default = 443 if parts.scheme == "https" else 80
-        return cls(scheme=parts.scheme, host=parts.hostname.casefold(), port=parts.port or default)
+        if not parts.hostname.isascii():
+            raise ValueError("a host that libraries may read in several ways")
+        port = parts.port
+        if port is None:
+            port = 443 if parts.scheme == "https" else 80
+        return cls(scheme=parts.scheme, host=parts.hostname.casefold(), port=port)
 
     @property
     def is_loopback(self) -> bool:
@@ -85,8 +91,8 @@ class Storage:
     """How to reach queues and tables: a connection string, or two URIs and a managed identity."""
 
     connection_string: str = field(default="", repr=False)
-    queue_uri: str = ""
-    table_uri: str = ""
+    queue_uri: str = field(default="", repr=False)
+    table_uri: str = field(default="", repr=False)
     client_id: str = ""
 
 
@@ -213,6 +219,7 @@ class _Reader:
         for name, attribute in _FIELD_OF.items():
             if name in self._given:
                 values[attribute] = self._value(name, self._given[name])
+        self._check_queues(values)
         self._check_endpoint(values)
         if self._problems:
             raise SettingsError(self._problems)
@@ -242,7 +249,7 @@ class _Reader:
         if unit in _UNITS:
             return timedelta(seconds=self._number(name, text) * _UNITS[unit])
         if name == "RESTORE_SWEEP_THREADS":
-            return int(self._number(name, text))
+            return int(self._number(name, text, whole=True))
         if name in {"RESTORE_PAUSED", "RESTORE_UNPROVEN_COPY_OPTIONS"}:
             return self._switch(name, text)
         if name.endswith("_QUEUE") and not re.fullmatch(
@@ -261,11 +268,13 @@ class _Reader:
             self._problems.append(f"{name} must be a version such as 2026-07-01")
         return text
 
-    def _number(self, name: str, text: str) -> float:
+    def _number(self, name: str, text: str, *, whole: bool = False) -> float:
         least, most = _BOUNDS[name]
-        if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text) and least <= float(text) <= most:
+        form = r"[0-9]{1,9}" if whole else r"[0-9]{1,9}(\.[0-9]{1,6})?"
+        if re.fullmatch(form, text) and least <= float(text) <= most:
             return float(text)
-        self._problems.append(f"{name} must be a number from {least:g} to {most:g}")
+        kind = "a whole number" if whole else "a number"
+        self._problems.append(f"{name} must be {kind} from {least:g} to {most:g}")
         return float(most)
 
     def _switch(self, name: str, text: str) -> bool:
@@ -274,10 +283,21 @@ class _Reader:
             self._problems.append(f"{name} must be true or false")
         return text.casefold() == "true"
 
+    def _check_queues(self, values: dict[str, object]) -> None:
+        defaults = {one.name: one.default for one in fields(Settings)}
+        requests, completions = (
+            values.get(name, defaults[name]) for name in ("request_queue", "completion_queue")
+        )
+        if completions in {requests, f"{requests}-poison"}:
+            # Each rejection would be read as a request, and rejected.
+            self._problems.append(
+                "RESTORE_COMPLETION_QUEUE must be another queue than that of the requests"
+            )
+
     def _check_endpoint(self, values: dict[str, object]) -> None:
         endpoint = str(values["arm_endpoint"]).rstrip("/")
         values["arm_endpoint"] = endpoint
-        if not self._is_safe_url(endpoint) or urlsplit(endpoint).path or urlsplit(endpoint).query:
+        if not _ENDPOINT.fullmatch(endpoint) or not self._is_safe_url(endpoint):
             self._problems.append(
                 "RESTORE_ARM_ENDPOINT must be https://host[:port] (http for this machine only)"
             )

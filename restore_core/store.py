@@ -39,6 +39,8 @@ from restore_core.settings import Storage
 RECORDS_TABLE = "restores"
 OPEN_TABLE = "openrestores"
 CLAIMS_TABLE = "restoreclaims"
+PARTITIONS = 256
+"""Of the records: wide enough for the service, few enough to walk through when cleaning up."""
 PROPERTY_UNITS = 32_000
 """A string property takes 32,767 UTF-16 units; what is stored is ASCII, one unit a character."""
 _CHUNK = "record_"
@@ -119,6 +121,24 @@ class RestoreStore:
         with _translated():
             self._records.create_entity(entity)
 
+    def purge(self, *, partition: int, before: datetime) -> int:
+        """Delete what was announced, and cancels that were received, before a time.
+
+        One of the `PARTITIONS` at a time, so that no pass over the whole history is ever made.
+        Returns how many entities went.
+        """
+        gone = 0
+        with _translated():
+            for column in ("announcedAt", "receivedAt"):
+                old = self._records.query_entities(
+                    f"PartitionKey eq @partition and {column} lt @before",
+                    parameters={"partition": f"{partition % PARTITIONS:02x}", "before": before},
+                )
+                for entity in list(old):
+                    self._records.delete_entity(entity)
+                    gone += 1
+        return gone
+
     def open_rows(self) -> list[OpenRow]:
         """Read the whole work list."""
         with _translated():
@@ -192,7 +212,6 @@ class RestoreStore:
 
 
 def _record_partition(request_id: str) -> str:
-    """256 partitions: wide enough for the service, few enough to walk through when cleaning up."""
     return hashlib.sha256(request_id.encode()).hexdigest()[:2]
 
 
@@ -225,6 +244,8 @@ def _record_entity(record: RestoreRecord) -> dict[str, Any]:
         columns["reason"] = record.end.reason.value
     if record.finished_at:
         columns["finishedAt"] = record.finished_at
+    if record.announced_at:
+        columns["announcedAt"] = record.announced_at
     return {**columns, **_split(_CHUNK, record.to_json())}
 
 

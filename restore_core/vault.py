@@ -150,14 +150,14 @@ def read_number(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        number = float(value)
+        number = value
     elif isinstance(value, str) and re.fullmatch(
         r"\s*\d{1,3}(,\d{3})+(\.\d+)?\s*|\s*\d{1,18}(\.\d{1,9})?\s*", value
     ):
         number = float(value.replace(",", ""))
     else:
         return None
-    return number if 0 <= number < 1e18 else None
+    return float(number) if 0 <= number < 1e18 else None
 
 
 def read_item(body: Mapping[str, Any], vault: VaultId) -> ProtectedItem | None:
@@ -214,8 +214,7 @@ def read_operation(body: Mapping[str, Any]) -> Operation:
     """Read an operation's document, or the job that some answers of 2020 show in its place."""
     properties = _mapping(body.get("properties"))
     if "/backupjobs/" in _text(body.get("id")).casefold() or "jobType" in properties:
-        name = _text(body.get("name"))
-        return Operation(status=OperationStatus.SUCCEEDED, job_ids=_safe([name]))
+        return Operation(status=OperationStatus.SUCCEEDED, job_ids=_names(body)[:1])
     word = _text(body.get("status")).casefold()
     status = next((one for one in OperationStatus if one.value.casefold() == word), None)
     several = properties.get("jobIds")
@@ -234,7 +233,7 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
     name.
     """
     properties = _mapping(body.get("properties"))
-    names = _safe([body.get("name"), _text(body.get("id")).rpartition("/")[2]])
+    names = _names(body)
     if not names:
         return None
     status = _text(properties.get("status"))
@@ -256,6 +255,7 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
                 detail.get("errorCode"), detail.get("errorString"), detail.get("recommendations")
             )
             for detail in map(_mapping, _sequence(properties.get("errorDetails")))
+            if detail
         ),
         files=_tally(bag, "files"),
         directories=_tally(bag, "directories"),
@@ -285,15 +285,23 @@ def _cancellable(actions: object) -> bool:
     """`[1]` until 2021, `["Cancellable"]` since; no list at all denies nothing."""
     if not isinstance(actions, list):
         return True
-    return any(action == 1 or str(action).casefold() == "cancellable" for action in actions)
+    return any(
+        isinstance(action, int | str) and str(action).casefold() in {"1", "cancellable"}
+        for action in actions
+    )
 
 
 def _error(code: object, message: object, recommendations: object = None) -> ServiceError:
     return ServiceError(
-        code="" if code is None else str(code)[:200],
+        code=str(code)[:200] if isinstance(code, int | str) else "",
         message=_text(message),
         recommendations=tuple(_text(one) for one in _sequence(recommendations) if _text(one)),
     )
+
+
+def _names(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a job's usable names: its own, and the last of its id."""
+    return _safe([body.get("name"), _text(body.get("id")).rpartition("/")[2]])
 
 
 def _safe(names: Iterable[object]) -> tuple[str, ...]:

@@ -574,5 +574,17 @@ def test_a_message_in_base64_is_a_request_too(world: World) -> None:
     assert world.record("r1").phase is Phase.OPERATION_PENDING
 
 
+def test_records_are_deleted_after_the_retention_and_not_before(world: World) -> None:
+    world.send(request())
+    world.sweep_until_quiet()
+    for _ in range(256):
+        world.sweep(after=3600)
+    assert len(world.records()) == 1
+    world.pass_time(400 * 24 * 3600)
+    for _ in range(256):
+        world.sweep(after=3600)
+    assert world.records() == []
+
+
 def cancel(request_id: str = "r1", **fields: Any) -> dict[str, Any]:
     return {"schemaVersion": "1.0", "action": "cancel", "requestId": request_id, **fields}

@@ -13,11 +13,17 @@ from azure.data.tables import TableServiceClient
 from local.storage import Azurite
 from restore_core.errors import Conflict, StoreUnavailable, WaitingFor
 from restore_core.lifecycle import Phase
-from restore_core.ports import Cancel, Holder
+from restore_core.ports import Cancel, Holder, Loaded
 from restore_core.record import OpenRow, RestoreRecord
 from restore_core.request import RestoreRequest, read_request
 from restore_core.settings import Storage
-from restore_core.store import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
+from restore_core.store import (
+    CLAIMS_TABLE,
+    OPEN_TABLE,
+    PARTITIONS,
+    RECORDS_TABLE,
+    RestoreStore,
+)
 from tests.simulators.store import MemoryTables, memory_store
 from tests.simulators.world import request
 
@@ -133,6 +139,24 @@ def test_a_plan_and_a_request_of_one_id_are_two_records(
     store.insert(real)
     assert store.load(request_id, f"plan~{request_id}").record == plan
     assert store.load(request_id, request_id).record == real
+
+
+def test_a_purge_takes_what_was_announced_before_a_time_and_nothing_else(
+    store: RestoreStore, request_id: str
+) -> None:
+    old, young, unfinished = f"{request_id}-a", f"{request_id}-b", f"{request_id}-c"
+    store.insert(replace(a_record(old), announced_at=NOW - timedelta(days=401)))
+    store.insert_cancel(old, Cancel(received_at=NOW - timedelta(days=401), message_id="m1"))
+    store.insert(replace(a_record(young), announced_at=NOW - timedelta(days=399)))
+    store.insert(a_record(unfinished))
+    gone = [
+        store.purge(partition=partition, before=NOW - timedelta(days=400))
+        for partition in range(PARTITIONS)
+    ]
+    assert sum(gone) == 2
+    assert store.load(old, old) == Loaded(request_id=old)
+    assert store.load(young, young).record is not None
+    assert store.load(unfinished, unfinished).record is not None
 
 
 def mine(rows: list[OpenRow], request_id: str) -> list[OpenRow]:

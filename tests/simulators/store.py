@@ -89,15 +89,24 @@ class MemoryTable:
             return copy.deepcopy([self._entities[key] for key in sorted(self._entities)])
 
     def query_entities(self, query: str, *, parameters: Mapping[str, Any]) -> list[_Entity]:
-        """Understand `a eq @x and b eq @y or …`, which is all that the store says."""
-        found = []
-        for entity in self.list_entities():
-            for clause in query.split(" or "):
-                terms = [term.split(" eq @") for term in clause.split(" and ")]
-                if all(entity.get(name) == parameters[value] for name, value in terms):
-                    found.append(entity)
-                    break
-        return found
+        """Understand `a eq @x and b lt @y or …`, which is all that the store says."""
+
+        def holds(entity: Mapping[str, Any], term: str) -> bool:
+            name, operator, parameter = term.split()
+            value, wanted = entity.get(name), parameters[parameter.removeprefix("@")]
+            if operator == "lt":
+                return value is not None and bool(value < wanted)
+            assert operator == "eq"
+            return bool(value == wanted)
+
+        return [
+            entity
+            for entity in self.list_entities()
+            if any(
+                all(holds(entity, term) for term in clause.split(" and "))
+                for clause in query.split(" or ")
+            )
+        ]
 
     @contextmanager
     def _changing(self, entity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
