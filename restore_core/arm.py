@@ -253,6 +253,10 @@ class ArmClient:
         session.mount("https://", _Adapter())
         return session
 
+    def close(self) -> None:
+        """Close the connections that reads keep open."""
+        self._session.close()
+
     def bearer_token(self, *, refresh: bool = False) -> str | None:
         """Return a token, `None` for a loopback endpoint; raises `NotSent` when there is none."""
         return None if self._tokens is None else self._tokens.token(refresh=refresh)
