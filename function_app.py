@@ -25,14 +25,25 @@ def engine() -> Reconciler:
 def accept_request(message: func.QueueMessage) -> None:
     """Take a message off the request queue. An exception brings the message back."""
     now = datetime.now(UTC)
+    engine().handle(translated(message, now), now)
+
+
+@app.queue_trigger(
+    arg_name="message", queue_name="%RESTORE_REQUEST_QUEUE%-poison", connection="RestoreStorage"
+)
+def accept_poisoned_request(message: func.QueueMessage) -> None:
+    """Take the copy of a message that failed too often: it gets an answer, too."""
+    now = datetime.now(UTC)
+    engine().handle_poisoned(translated(message, now), now)
+
+
+def translated(message: func.QueueMessage, now: datetime) -> Message:
+    """Put the host's message into the product's words."""
     inserted_at = message.insertion_time or now
-    engine().handle(
-        Message(
-            id=message.id or "-",
-            body=message.get_body(),
-            inserted_at=inserted_at if inserted_at.tzinfo else inserted_at.replace(tzinfo=UTC),
-        ),
-        now,
+    return Message(
+        id=message.id or "-",
+        body=message.get_body(),
+        inserted_at=inserted_at if inserted_at.tzinfo else inserted_at.replace(tzinfo=UTC),
     )
 
 

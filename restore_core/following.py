@@ -14,11 +14,17 @@ from datetime import datetime, timedelta
 from restore_core.errors import ArmAnswer, ArmError, classify
 from restore_core.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
 from restore_core.lifecycle import JOB_EVENTS, Event, Phase, Reason
-from restore_core.looking import JobsView, close, followed, is_unsupported, look
+from restore_core.looking import (
+    JobsView,
+    close,
+    followed,
+    is_unsupported,
+    look,
+    lost_track,
+)
 from restore_core.ports import Loaded, Vaults
 from restore_core.record import End, FollowedJob, JobError, RestoreRecord, TryState
 from restore_core.settings import Settings
-from restore_core.times import format_time
 from restore_core.vault import Job, JobEnd, Operation, OperationStatus
 
 _log = logging.getLogger(__name__)
@@ -46,7 +52,9 @@ class Follower:
         record = record_of(loaded)
         since = record.triggered_at or record.accepted_at
         if now - since > self._settings.tracking_limit:
-            return self._ledger.finish(loaded, record, self._lost_track(record), now=now)
+            return self._ledger.finish(loaded, record, lost_track(record), now=now)
+        if record.hold_until is not None and now < record.hold_until:
+            return self._ledger.postpone(loaded, due_at=min(record.hold_until, now + LONGEST_WAIT))
         if record.pending_end is not None:
             return self._close(loaded, record, record.pending_end, view, now)
         match record.phase:
@@ -66,7 +74,7 @@ class Follower:
             seen = look(record, view.listing(), grace=self._settings.adoption_grace)
         except ArmError as error:
             _log.warning("%s: the job list could not be read: %s", record.key, error)
-            return self._look_again(loaded, record, now)
+            return self._look_again(loaded, record, now, error)
         if seen.found:
             return self._job_seen(loaded, seen.record, now, ended=seen.ended)
         if seen.record.unsettled:
@@ -74,7 +82,7 @@ class Follower:
             return self._ledger.save(loaded, waiting, due_at=self._due_unsettled(now))
         absent = [one for one in seen.record.tries if one.state is TryState.ABSENT]
         if len(absent) >= MAX_UNKNOWN_TRIES:
-            return self._ledger.finish(loaded, seen.record, self._unknown(seen.record), now=now)
+            return self._ledger.finish(loaded, seen.record, _unknown(seen.record), now=now)
         back = replace(seen.record.moved(Event.TAKEN_BACK), failures=0)
         _log.warning(
             "%s: %d tries did not happen, by the vault's own job list", record.key, len(absent)
@@ -87,23 +95,24 @@ class Follower:
         self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime
     ) -> Advanced:
         """Find the job of a 202: in the vault's list, and by its operation when that takes long."""
-        unsupported = False
+        unlisted: ArmError | None = None
         try:
             seen = look(record, view.listing(), grace=self._settings.adoption_grace)
             if seen.found:
                 return self._job_seen(loaded, seen.record, now, ended=seen.ended)
             record = seen.record
         except ArmError as error:
-            unsupported = is_unsupported(error)
+            unlisted = error
             _log.warning("%s: the job list could not be read: %s", record.key, error)
-        patient = record.failures < LOOKS_BEFORE_OPERATION and not unsupported
+        soon = unlisted is not None and is_unsupported(unlisted)
+        patient = record.failures < LOOKS_BEFORE_OPERATION and not soon
         if record.part.operation_id is None or patient:
-            return self._look_again(loaded, record, now)
+            return self._look_again(loaded, record, now, unlisted)
         try:
             operation = self._vaults.operation(record.request.vault, record.part.operation_id)
         except ArmError as error:
             _log.warning("%s: the operation could not be read: %s", record.key, error)
-            return self._look_again(loaded, record, now)
+            return self._look_again(loaded, record, now, error)
         return self._after_operation(loaded, record, operation, view, now)
 
     def _after_operation(
@@ -151,32 +160,31 @@ class Follower:
         open_jobs = [job for job in record.jobs if job.end is None]
         if open_jobs and loaded.cancel is not None and record.cancel_sent_at is None:
             return self._cancel(loaded, record, open_jobs, now)
-        part, failed = record.part, 0
+        part, failed = record.part, None
         for job in open_jobs:
-            seen = self._look_at(record, job, view, many=many)
-            if seen is None:
-                failed += 1
-            else:
-                part = part.with_job(seen)
+            try:
+                part = part.with_job(self._look_at(record, job, view, many=many))
+            except ArmError as error:
+                _log.warning("%s: the job %s could not be read: %s", record.key, job.id, error)
+                failed = error
         record = record.with_part(part)
-        if any(job.end is None for job in record.jobs):
-            record = replace(record, failures=record.failures + 1 if failed else 0)
-            due = now + self._settings.job_poll
-            if failed:
-                due = max(due, self._ledger.back_off(record, now))
-            return self._wait_for_job(loaded, record, due)
-        return self._close(loaded, record, self._job_end(record), view, now)
-
-    def _wait_for_job(self, loaded: Loaded, record: RestoreRecord, due: datetime) -> Advanced:
-        """Look again later; the record is written only when something is new."""
+        if all(job.end is not None for job in record.jobs):
+            return self._close(loaded, record, _job_end(record), view, now)
+        due = now + self._settings.job_poll
+        if failed is None:
+            record = replace(record, failures=0, hold_until=None)
+        else:
+            record = self._ledger.held(record, failed, now)
+            due = max(due, self._ledger.back_off(record, now))
+        # The record is written only when something is new.
         if record == loaded.record:
             return self._ledger.postpone(loaded, due_at=due)
         return self._ledger.save(loaded, record.moved(Event.WAITED), due_at=due)
 
     def _look_at(
         self, record: RestoreRecord, job: FollowedJob, view: JobsView, *, many: bool
-    ) -> FollowedJob | None:
-        """Return the job as it is now; `None` when it could not be read."""
+    ) -> FollowedJob:
+        """Return the job as it is now; raises `ArmError` when it could not be read."""
         listed: Job | None = None
         if many:
             try:
@@ -188,11 +196,10 @@ class Follower:
                 return replace(job, status=listed.status)
         try:
             return followed(self._vaults.job(record.request.vault, job.id))
-        except ArmError as error:
-            _log.warning("%s: the job %s could not be read: %s", record.key, job.id, error)
-        if listed is not None and record.failures >= _LOOKS_BEFORE_LIST_IS_ENOUGH:
-            return followed(listed)
-        return None
+        except ArmError:
+            if listed is not None and record.failures >= _LOOKS_BEFORE_LIST_IS_ENOUGH:
+                return followed(listed)
+            raise
 
     def _cancel(
         self, loaded: Loaded, record: RestoreRecord, jobs: list[FollowedJob], now: datetime
@@ -206,7 +213,7 @@ class Follower:
                 _log.warning("%s: the cancel of job %s: %s", record.key, job.id, error)
                 text = f"The cancel of job {job.id} was not taken: {error}"
                 if not isinstance(error, ArmAnswer) or error.status >= 500 or error.status == 429:
-                    waiting = replace(record.moved(Event.WAITED), failures=record.failures + 1)
+                    waiting = self._ledger.held(record.moved(Event.WAITED), error, now)
                     due = self._ledger.back_off(waiting, now)
                     return self._ledger.save(loaded, waiting, due_at=due)
                 warnings = tuple(dict.fromkeys((*warnings, text[:1000])))
@@ -218,12 +225,18 @@ class Follower:
     def _job_seen(
         self, loaded: Loaded, record: RestoreRecord, now: datetime, *, ended: bool = False
     ) -> Advanced:
-        seen = replace(record.moved(Event.JOB_SEEN), failures=0, pending_end=None)
+        seen = replace(record.moved(Event.JOB_SEEN), failures=0, hold_until=None, pending_end=None)
         due = now if ended else now + self._settings.operation_poll
         return self._ledger.save(loaded, seen, due_at=due)
 
-    def _look_again(self, loaded: Loaded, record: RestoreRecord, now: datetime) -> Advanced:
-        waiting = replace(record.moved(Event.WAITED), failures=record.failures + 1)
+    def _look_again(
+        self, loaded: Loaded, record: RestoreRecord, now: datetime, error: ArmError | None = None
+    ) -> Advanced:
+        waiting = record.moved(Event.WAITED)
+        if error is not None:
+            waiting = self._ledger.held(waiting, error, now)
+        else:
+            waiting = replace(waiting, failures=record.failures + 1)
         return self._ledger.save(loaded, waiting, due_at=self._next_look(waiting, now))
 
     def _next_look(self, record: RestoreRecord, now: datetime) -> datetime:
@@ -239,49 +252,7 @@ class Follower:
     def _close(
         self, loaded: Loaded, record: RestoreRecord, end: End, view: JobsView, now: datetime
     ) -> Advanced:
-        grace = self._settings.adoption_grace
-        return close(self._ledger, loaded, record, end, view, now=now, grace=grace)
-
-    def _job_end(self, record: RestoreRecord) -> End:
-        """Put the worst end of the request's jobs into words."""
-        order = list(JobEnd)
-        job = max(record.jobs, key=lambda one: order.index(one.end or JobEnd.FAILED))
-        event, reason = JOB_EVENTS[job.end or JobEnd.FAILED]
-        message = _JOB_WORDS[job.end or JobEnd.FAILED]
-        if job.error is not None:
-            message += f" Azure says: {job.error.code} {job.error.message}"
-        if len(record.jobs) > 1:
-            reason = Reason.DUPLICATE_JOBS
-            ids = ", ".join(one.id for one in record.jobs)
-            message = f"{len(record.jobs)} jobs ran for this request ({ids}). {message}"
-        advice = job.advice
-        if not advice and job.end is JobEnd.COMPLETED_WITH_WARNINGS:
-            advice = "Read the job's list of failed files, and restore those again."
-        return End(
-            event=event, reason=reason, message=message, recommendation=advice, error=job.error
-        )
-
-    def _unknown(self, record: RestoreRecord) -> End:
-        ids = ", ".join(one.client_request_id for one in record.tries)
-        return End(
-            event=Event.LOST,
-            reason=Reason.TRIGGER_OUTCOME_UNKNOWN,
-            message=f"{len(record.tries)} restore POSTs got no usable answer, and no job of theirs "
-            "was listed. A restore may still be running: look in the vault's backup jobs for the "
-            f"activity ids {ids}.",
-            recommendation="Make sure that no job runs before sending a request with a new id.",
-        )
-
-    def _lost_track(self, record: RestoreRecord) -> End:
-        since = format_time(record.triggered_at or record.accepted_at)
-        ids = ", ".join(job.id for job in record.jobs) or "none was seen"
-        return End(
-            event=Event.LOST,
-            reason=Reason.TRACKING_LIMIT_REACHED,
-            message=f"Followed since {since} without seeing an end. Jobs: {ids}. Look in the vault "
-            f"{record.request.vault.name}.",
-            recommendation="Look at the job in the portal; it may still be running.",
-        )
+        return close(self._ledger, loaded, record, end, view, now=now, settings=self._settings)
 
 
 _JOB_WORDS = {
@@ -290,3 +261,33 @@ _JOB_WORDS = {
     JobEnd.CANCELLED: "The restore was cancelled. Files that were restored before stay.",
     JobEnd.FAILED: "The restore failed. Files that were restored before stay.",
 }
+
+
+def _job_end(record: RestoreRecord) -> End:
+    """Put the worst end of the request's jobs into words."""
+    order = list(JobEnd)
+    job = max(record.jobs, key=lambda one: order.index(one.end or JobEnd.FAILED))
+    event, reason = JOB_EVENTS[job.end or JobEnd.FAILED]
+    message = _JOB_WORDS[job.end or JobEnd.FAILED]
+    if job.error is not None:
+        message += f" Azure says: {job.error.code} {job.error.message}"
+    if len(record.jobs) > 1:
+        reason = Reason.DUPLICATE_JOBS
+        ids = ", ".join(one.id for one in record.jobs)
+        message = f"{len(record.jobs)} jobs ran for this request ({ids}). {message}"
+    advice = job.advice
+    if not advice and job.end is JobEnd.COMPLETED_WITH_WARNINGS:
+        advice = "Read the job's list of failed files, and restore those again."
+    return End(event=event, reason=reason, message=message, recommendation=advice, error=job.error)
+
+
+def _unknown(record: RestoreRecord) -> End:
+    ids = ", ".join(one.client_request_id for one in record.tries)
+    return End(
+        event=Event.LOST,
+        reason=Reason.TRIGGER_OUTCOME_UNKNOWN,
+        message=f"{len(record.tries)} restore POSTs got no usable answer, and no job of theirs "
+        "was listed. A restore may still be running: look in the vault's backup jobs for the "
+        f"activity ids {ids}.",
+        recommendation="Make sure that no job runs before sending a request with a new id.",
+    )

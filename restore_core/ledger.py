@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from restore_core.claims import TargetClaims
-from restore_core.errors import Conflict
+from restore_core.errors import ArmAnswer, ArmError, Conflict
 from restore_core.events import render_end
 from restore_core.ports import Completions, Loaded, Store
 from restore_core.record import End, OpenRow, RestoreRecord
@@ -137,6 +137,12 @@ class Ledger:
     def send_text(self, event: str) -> None:
         """Send an event that belongs to no record."""
         self._completions.send(event)
+
+    def held(self, record: RestoreRecord, error: ArmError, now: datetime) -> RestoreRecord:
+        """Note what an answer's `Retry-After` asks for, and that this look came to nothing."""
+        after = error.retry_after if isinstance(error, ArmAnswer) else None
+        hold_until = now + after if after else record.hold_until
+        return replace(record, failures=record.failures + 1, hold_until=hold_until)
 
     def back_off(self, record: RestoreRecord, now: datetime) -> datetime:
         """Return when to try again: capped exponential with jitter, `hold_until` honoured."""

@@ -17,9 +17,11 @@ from datetime import datetime, timedelta
 from restore_core.arm_ids import VaultId
 from restore_core.errors import ArmAnswer, ArmError, classify
 from restore_core.ledger import Advanced, Ledger
-from restore_core.lifecycle import Event
+from restore_core.lifecycle import Event, Reason
 from restore_core.ports import JobListing, Loaded, Vaults
 from restore_core.record import End, FollowedJob, JobError, RestoreRecord, Try, TryState, follow
+from restore_core.settings import Settings
+from restore_core.times import format_time
 from restore_core.vault import Job
 
 _log = logging.getLogger(__name__)
@@ -130,7 +132,7 @@ def close(
     view: JobsView,
     *,
     now: datetime,
-    grace: timedelta,
+    settings: Settings,
 ) -> Advanced:
     """End a request, unless an earlier try turns out to have started a restore after all.
 
@@ -142,11 +144,26 @@ def close(
     try:
         listing = view.listing()
     except ArmError as error:
+        if now - (record.triggered_at or now) > settings.tracking_limit:
+            return ledger.finish(loaded, record, lost_track(record), now=now)
         _log.warning("%s: cannot end before a job list is read: %s", record.key, error)
-        waiting = replace(record, pending_end=end, failures=record.failures + 1)
+        waiting = replace(ledger.held(record, error, now), pending_end=end)
         return ledger.save(loaded, waiting, due_at=ledger.back_off(waiting, now))
-    seen = look(record, listing, grace=grace)
+    seen = look(record, listing, grace=settings.adoption_grace)
     if seen.found:
         running = replace(seen.record.moved(Event.JOB_SEEN), pending_end=None, failures=0)
         return ledger.save(loaded, running, due_at=now)
     return ledger.finish(loaded, seen.record, end, now=now)
+
+
+def lost_track(record: RestoreRecord) -> End:
+    """Put into words that nobody saw the end, and where to look."""
+    since = format_time(record.triggered_at or record.accepted_at)
+    ids = ", ".join(job.id for job in record.jobs) or "none was seen"
+    return End(
+        event=Event.LOST,
+        reason=Reason.TRACKING_LIMIT_REACHED,
+        message=f"Followed since {since} without seeing an end. Jobs: {ids}. Look in the vault "
+        f"{record.request.vault.name}.",
+        recommendation="Look at the job in the portal; it may still be running.",
+    )

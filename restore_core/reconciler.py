@@ -23,7 +23,7 @@ from restore_core.errors import (
 )
 from restore_core.events import render_rejection
 from restore_core.following import Follower
-from restore_core.ledger import Advanced, Ledger, record_of
+from restore_core.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
 from restore_core.lifecycle import Phase, Rejection
 from restore_core.looking import JobsView
 from restore_core.ports import Cancel, Completions, Loaded, Message, Store, Vaults
@@ -87,6 +87,29 @@ class Reconciler:
         if loaded is not None:
             begun = self._monotonic()
             self._run(loaded, view=None, many=False, clock=lambda: self._after(now, begun))
+
+    def handle_poisoned(self, message: Message, now: datetime) -> None:
+        """Handle the copy of a message that failed too often; answer it where nothing else helps.
+
+        The copy has a message id of its own, the request in it has not: what was accepted meanwhile
+        is a duplicate. Storage that does not answer is no reason to give up.
+
+        Raises:
+            StoreError: the message must be delivered again.
+        """
+        try:
+            self.handle(message, now)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is, the sender gets an answer)
+            _log.exception("message %s: cannot be handled", message.id)
+            self._reject(
+                message,
+                request_id=None,
+                reason=Rejection.UNREADABLE,
+                text=f"The message could not be handled: {type(error).__name__}. It was tried "
+                "several times; nothing was started for it.",
+            )
 
     def accept(self, message: Message, now: datetime) -> Loaded | None:
         """Make a request durable, or answer the message.
@@ -297,8 +320,10 @@ class Reconciler:
             loaded = self._store.load(row.request_id, row.key)
             if loaded.record is None:
                 _log.error("%s: stands open without a record", row.key)
-                if now - row.next_check_at > _ORPHAN_AGE:
+                if now - row.requested_at > _ORPHAN_AGE:
                     self._store.delete_open(row)
+                else:
+                    self._store.pull_forward(row, now + LONGEST_WAIT)
                 return None
         except Exception:  # noqa: BLE001  (one bad record must not stop a sweep)
             _log.exception("%s: the record could not be read", row.key)
@@ -326,7 +351,8 @@ class Reconciler:
                 advanced = self.advance(loaded, now, view=view, many=many)
                 if advanced.due_at is None or advanced.due_at > now:
                     return
-                loaded = advanced.loaded
+                # The shared list is older than what this step did.
+                loaded, view = advanced.loaded, None
             _log.error("%s: did not come to rest", loaded.request_id)
         except Conflict:
             _log.info("%s: somebody else is at it", loaded.request_id)

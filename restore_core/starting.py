@@ -296,8 +296,7 @@ class Starter:
     def _close(
         self, loaded: Loaded, record: RestoreRecord, end: End, view: JobsView, now: datetime
     ) -> Advanced:
-        grace = self._settings.adoption_grace
-        return close(self._ledger, loaded, record, end, view, now=now, grace=grace)
+        return close(self._ledger, loaded, record, end, view, now=now, settings=self._settings)
 
     def _plan(self, record: RestoreRecord) -> End:
         """Say what the real run would send, to the letter."""

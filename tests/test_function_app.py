@@ -41,6 +41,14 @@ def test_requests_come_from_the_queue_that_is_set(functions: dict[str, dict[str,
     assert trigger["connection"] == "RestoreStorage"
 
 
+def test_poison_copies_have_a_function_of_their_own(
+    functions: dict[str, dict[str, Any]],
+) -> None:
+    trigger = functions["accept_poisoned_request"]
+    assert trigger["queueName"] == "%RESTORE_REQUEST_QUEUE%-poison"
+    assert trigger["connection"] == "RestoreStorage"
+
+
 def test_the_sweep_runs_on_the_schedule_that_is_set(functions: dict[str, dict[str, Any]]) -> None:
     trigger = functions["sweep_open_requests"]
     assert trigger["type"] == "timerTrigger"

@@ -509,6 +509,67 @@ def test_an_outage_of_storage_brings_the_message_back(world: World) -> None:
     assert world.end_of("r1")["phase"] == "Completed"
 
 
+def test_retry_after_of_a_read_is_honoured_while_following(world: World) -> None:
+    world.vaults.job_seconds = 7200
+    world.send(request())
+    world.sweep(after=10)
+    world.vaults.read_errors = [ArmAnswer(status=429, retry_after=timedelta(minutes=20))]
+    world.sweep(after=31)
+    world.calls.names.clear()
+    for _ in range(19):
+        world.sweep(after=60)
+    assert [name for name in world.calls.names if name.startswith("arm.")] == []
+    world.sweep_until_quiet()
+    assert world.end_of("r1")["phase"] == "Completed"
+
+
+def test_a_poison_copy_of_an_accepted_request_is_a_duplicate(world: World) -> None:
+    world.send(request())
+    world.app.handle_poisoned(world.message(request()), world.now)
+    world.sweep_until_quiet()
+    world.check_laws()
+    assert len(world.queue.sent) == 1
+
+
+def test_a_poison_copy_of_a_request_that_never_came_through_is_accepted(world: World) -> None:
+    world.app.handle_poisoned(world.message(request()), world.now)
+    world.sweep_until_quiet()
+    assert world.end_of("r1")["phase"] == "Completed"
+
+
+def test_a_message_that_nothing_can_handle_is_answered_at_last(world: World) -> None:
+    world.calls.fail = lambda number, name: ValueError(name) if name == "table.insert" else None
+    with pytest.raises(ValueError, match="insert"):
+        world.send(request())
+    message = world.message(request())
+    world.app.handle_poisoned(message, world.now)
+    (event,) = world.events()
+    assert event["data"]["reason"] == "Unreadable"
+    assert event["subject"] == message.id
+
+
+def test_an_outage_does_not_make_a_poison_copy_an_answer(world: World) -> None:
+    world.calls.fail = lambda number, name: StoreUnavailable(name)
+    with pytest.raises(StoreUnavailable):
+        world.app.handle_poisoned(world.message(request()), world.now)
+    assert world.queue.sent == []
+
+
+def test_an_end_that_no_list_can_confirm_is_lost_at_the_tracking_limit(world: World) -> None:
+    world.vaults.fates = [Fate.LOST_REQUEST, ArmAnswer(status=400)]
+    world.send(request())
+    while world.vaults.posts < 2:
+        world.sweep(after=60)
+
+    def unlisted(number: int, name: str) -> ArmError | None:
+        return NoAnswer(name) if name == "arm.jobs" else None
+
+    world.calls.fail = unlisted
+    world.sweep_until_quiet(step=600)
+    end = world.end_of("r1")
+    assert (end["phase"], end["reason"]) == ("Indeterminate", "TrackingLimitReached")
+
+
 def test_one_bad_record_does_not_stop_the_sweep(world: World) -> None:
     world.send(request("r1"))
     table = world.tables.tables["restores"]
