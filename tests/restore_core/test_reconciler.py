@@ -557,15 +557,13 @@ def test_an_outage_does_not_make_a_poison_copy_an_answer(world: World) -> None:
 
 def test_an_end_that_no_list_can_confirm_is_lost_at_the_tracking_limit(world: World) -> None:
     world.vaults.fates = [Fate.LOST_REQUEST, ArmAnswer(status=400)]
-    world.send(request())
-    while world.vaults.posts < 2:
-        world.sweep(after=60)
 
     def unlisted(number: int, name: str) -> ArmError | None:
-        return NoAnswer(name) if name == "arm.jobs" else None
+        return NoAnswer(name) if name == "arm.jobs" and world.vaults.posts == 2 else None
 
     world.calls.fail = unlisted
-    world.sweep_until_quiet(step=600)
+    world.send(request())
+    world.sweep_until_quiet(step=60)
     end = world.end_of("r1")
     assert (end["phase"], end["reason"]) == ("Indeterminate", "TrackingLimitReached")
 
