@@ -378,7 +378,7 @@ def wait_for(error: ArmError) -> WaitingFor:
         return WaitingFor.THROTTLED
     if error.status in {401, 403}:
         return WaitingFor.NOT_AUTHORIZED_YET
-    if error.status >= 500 or error.status == 408:
+    if error.status >= 500 or error.status in {408, 499}:
         return WaitingFor.SERVICE_UNAVAILABLE
     return WaitingFor.LOOKUP
 

@@ -188,7 +188,7 @@ class Follower:
         listed: Job | None = None
         if many:
             try:
-                listed = next((one for one in view.listing().jobs if one.id == job.id), None)
+                listed = view.listing().get(job.id)
             except ArmError as error:
                 _log.warning("%s: the job list could not be read: %s", record.key, error)
             if listed is not None and listed.end is None:

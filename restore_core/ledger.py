@@ -23,6 +23,8 @@ from restore_core.settings import Settings
 _log = logging.getLogger(__name__)
 LONGEST_WAIT = timedelta(minutes=5)
 """No row is due later than this: a lost wake-up then costs minutes, never a request."""
+_LONGEST_HOLD = timedelta(hours=1)
+"""A job that runs is looked at again after that, whatever `Retry-After` one answer had."""
 _ROUNDS = 4
 
 
@@ -141,6 +143,7 @@ class Ledger:
     def held(self, record: RestoreRecord, error: ArmError, now: datetime) -> RestoreRecord:
         """Note what an answer's `Retry-After` asks for, and that this look came to nothing."""
         after = error.retry_after if isinstance(error, ArmAnswer) else None
+        after = min(after, _LONGEST_HOLD) if after else None
         hold_until = now + after if after else record.hold_until
         return replace(record, failures=record.failures + 1, hold_until=hold_until)
 

@@ -90,7 +90,7 @@ def look(record: RestoreRecord, listing: JobListing, *, grace: timedelta) -> Loo
     known = {job.id for job in record.jobs}
     part, found, ended = record.part, False, False
     for one in record.tries:
-        jobs = listing.of([one.client_request_id])
+        jobs = listing.of(one.client_request_id)
         for job in jobs:
             if job.id not in known:
                 found, ended = True, ended or job.end is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Protocol
 
 from restore_core.arm_ids import ProtectedItemId, VaultId
@@ -77,10 +78,25 @@ class JobListing:
     started: datetime | None = None
     ended: datetime | None = None
 
-    def of(self, client_request_ids: Sequence[str]) -> list[Job]:
-        """Return the jobs that those POSTs made, by their `activityId`."""
-        wanted = {one.casefold() for one in client_request_ids}
-        return [job for job in self.jobs if job.activity_id in wanted]
+    def of(self, client_request_id: str) -> list[Job]:
+        """Return the jobs that a POST made, by their `activityId`."""
+        return self._by_activity.get(client_request_id.casefold(), [])
+
+    def get(self, job_id: str) -> Job | None:
+        """Return a job by its id."""
+        return self._by_id.get(job_id)
+
+    @cached_property
+    def _by_activity(self) -> dict[str, list[Job]]:
+        """One list serves thousands of requests: no request may walk through it."""
+        found: dict[str, list[Job]] = {}
+        for job in self.jobs:
+            found.setdefault(job.activity_id, []).append(job)
+        return found
+
+    @cached_property
+    def _by_id(self) -> dict[str, Job]:
+        return {job.id: job for job in self.jobs}
 
 
 @dataclass(frozen=True, kw_only=True)

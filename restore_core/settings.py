@@ -73,7 +73,7 @@ class Origin:
             raise ValueError("not an http or https URL")
         if parts.username is not None or parts.password is not None:
             raise ValueError("user info is not allowed")
-        if not parts.hostname.isascii():
+        if not parts.netloc.isascii():
             raise ValueError("a host that libraries may read in several ways")
         port = parts.port
         if port is None:

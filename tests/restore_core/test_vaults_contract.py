@@ -55,7 +55,7 @@ class Subject:
 
     def list(self, request: RestoreRequest, client_request_id: str) -> list[Job]:
         listing = self.vaults.jobs(request.vault, since=self.now(), now=self.now())
-        return listing.of([client_request_id])
+        return listing.of(client_request_id)
 
     def until_ended(self, request: RestoreRequest, job_id: str) -> Job:
         for _ in range(200):
