@@ -254,12 +254,13 @@ class Reconciler:
         loaded = self._store.load(request.request_id, request.request_id)
         record = loaded.record
         if record is None:
+            hours = self._settings.start_limit / timedelta(hours=1)
             self._reject(
                 message,
                 request_id=request.request_id,
                 reason=Rejection.UNKNOWN_REQUEST,
                 text=f"No request {request.request_id} is known. The cancel is kept: if the "
-                f"request comes within {self._settings.start_limit}, it ends before it starts.",
+                f"request comes within {hours:g} hours, it ends before it starts.",
             )
             return None
         if record.is_final:

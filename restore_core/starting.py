@@ -50,6 +50,13 @@ from restore_core.times import format_time
 
 _log = logging.getLogger(__name__)
 
+_LOOKUP_ADVICE = {
+    Reason.SOURCE_NOT_FOUND: "Send a new request that names a share which the vault protects.",
+    Reason.SOURCE_AMBIGUOUS: "Send a new request with source.protectedItemId.",
+    Reason.RECOVERY_POINT_NOT_FOUND: "Send a new request for a recovery point that the item has.",
+    Reason.RECOVERY_POINT_TOO_OLD: "Send a new request with a longer maxAge, or without one.",
+}
+
 ROLE_PATIENCE = timedelta(minutes=30)
 """How long a 403 is taken for a role that is still being applied."""
 
@@ -86,8 +93,12 @@ class Starter:
         try:
             record = self._decided(record)
         except LookupFailed as failed:
+            reason = Reason(failed.reason)
             end = End(
-                event=Event.COULD_NOT_START, reason=Reason(failed.reason), message=str(failed)
+                event=Event.COULD_NOT_START,
+                reason=reason,
+                message=str(failed),
+                recommendation=_LOOKUP_ADVICE[reason],
             )
             return self._close(loaded, record, end, view, now)
         except ArmError as error:

@@ -1,0 +1,161 @@
+"""The documents say what the code does."""
+
+import json
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs import make_lifecycle
+from restore_core.errors import ErrorClass, WaitingFor
+from restore_core.lifecycle import FINAL, TRANSITIONS, Event, Phase, Reason, Rejection
+from restore_core.request import CancelRequest, RestoreRequest, read_message
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MESSAGES = (ROOT / "docs/messages.md").read_text(encoding="utf-8")
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """The code blocks of a document in one language."""
+    text = path.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def section(title: str) -> str:
+    """The part of the messages page below a heading, up to the next heading."""
+    _, _, rest = MESSAGES.partition(f"\n{title}\n")
+    assert rest, f"{title} is missing"
+    return re.split(r"\n#+ ", rest)[0]
+
+
+def first_column(title: str) -> list[str]:
+    """What the table in a section lists."""
+    return re.findall(r"^\| `([^`]+)` \|", section(title), re.MULTILINE)
+
+
+def values(kind: Iterable[StrEnum]) -> list[str]:
+    return [one.value for one in kind]
+
+
+def json_blocks() -> list[Any]:
+    return [
+        pytest.param(text, id=f"{path.name}-{number}")
+        for path in DOCUMENTS
+        for number, text in enumerate(blocks(path, "json"))
+    ]
+
+
+@pytest.mark.parametrize("text", json_blocks())
+def test_every_example_is_a_message_that_the_app_reads_or_an_event_of_its_words(text: str) -> None:
+    example = json.loads(text)
+    if "specversion" not in example:
+        assert isinstance(read_message(text.encode()), RestoreRequest | CancelRequest)
+        return
+    data = example["data"]
+    if example["type"] == "azurefilesrestore.MessageRejected.v1":
+        assert data["reason"] in values(Rejection)
+        assert example["id"] == f"{data['requestId']}/MessageRejected/{data['messageId']}"
+        assert example["subject"] == data["messageId"]
+        return
+    assert data["phase"] in values(FINAL)
+    assert data["reason"] in values(Reason)
+    assert example["type"] == f"azurefilesrestore.{data['phase']}.v1"
+    assert example["id"] == f"{data['requestId']}/{data['phase']}"
+    assert example["subject"] == data["requestId"]
+    assert example["time"] == data["finishedAt"]
+    documented = first_column("### Fields of `data`")
+    assert [name for name in documented if name in data] == list(data)
+
+
+def test_there_are_examples_of_every_kind_of_message() -> None:
+    examples = [json.loads(text) for text in blocks(ROOT / "docs/messages.md", "json")]
+    actions = {one.get("action", "restore") for one in examples if "specversion" not in one}
+    assert actions == {"restore", "cancel"}
+    assert len([one for one in examples if "specversion" in one]) == 2
+
+
+def test_the_page_of_messages_lists_the_fields_of_a_request() -> None:
+    fields = [field.alias for field in RestoreRequest.model_fields.values()]
+    assert first_column("## Restore request") == fields
+
+
+def test_the_page_of_messages_lists_the_fields_of_a_completion() -> None:
+    source = (ROOT / "restore_core/events.py").read_text(encoding="utf-8")
+    written = re.search(r"^    data = \{\n(.*?)^    \}\n", source, re.DOTALL | re.MULTILINE)
+    assert written is not None
+    names = re.findall(r'^        "(\w+)": ', written[1], re.MULTILINE)
+    assert sorted(first_column("### Fields of `data`")) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("## Rejected messages", values(Rejection)),
+        ("### `phase`", [phase.value for phase in Phase if phase in FINAL]),
+        ("### `reason`", values(Reason)),
+        ("### `waitingFor`", values(WaitingFor)),
+        ("### `error.class`", values(ErrorClass)),
+    ],
+)
+def test_the_page_of_messages_lists_each_closed_vocabulary(title: str, kind: list[str]) -> None:
+    assert sorted(first_column(title)) == sorted(kind)
+
+
+def test_the_page_of_the_lifecycle_is_written_out_of_the_code() -> None:
+    page = make_lifecycle.page()
+    assert make_lifecycle.PAGE.read_text(encoding="utf-8") == page, (
+        "run python -m docs.make_lifecycle"
+    )
+    for phase, row in TRANSITIONS.items():
+        assert f"| `{phase}` | " in page
+        for event, following in row.items():
+            if event is not Event.WAITED:
+                assert re.search(rf"^    {phase} --> {following}: .*{event}", page, re.MULTILINE)
+
+
+def test_every_phase_has_a_sentence() -> None:
+    assert set(make_lifecycle.sentences(Phase)) == {phase.name for phase in Phase}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_and_every_file_that_is_named_exists(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (path.parent / target).exists(), target
+    for name in re.findall(r"`((?:restore_core|local|tests|docs)(?:/[\w./]+)?)`", text):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_anchor_is_a_heading(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+        other = (path.parent / target) if target else path
+        headings = re.findall(r"^#+ (.+)$", other.read_text(encoding="utf-8"), re.MULTILINE)
+        slugs = {re.sub(r"[^\w -]", "", one).strip().lower().replace(" ", "-") for one in headings}
+        assert anchor in slugs, anchor
+
+
+def test_the_readme_names_each_module_of_the_product_once() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, _, layout = text.partition("## Layout")
+    named = re.findall(r"^\| `restore_core/(\w+)\.py` \|", layout, re.MULTILINE)
+    modules = {path.stem for path in (ROOT / "restore_core").glob("*.py")} - {"__init__"}
+    assert sorted(named) == sorted(modules)
+
+
+def test_the_readme_names_commands_that_exist_and_code_that_compiles() -> None:
+    readme = ROOT / "README.md"
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(
+        r"(?:`|^)make (\w+)", readme.read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    programs = blocks(readme, "python")
+    assert programs
+    for number, program in enumerate(programs):
+        compile(program, f"README.md, program {number}", "exec")
