@@ -4,11 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup up demo test check format clean
+# Two workers halve the wall time on a small machine; more of them only wait for one another's stacks.
+WORKERS ?= 2
+SEED ?= 1
+REQUESTS ?= 1000
+
+.PHONY: setup up demo test check format chaos docs clean
 
 setup: $(READY)
 
-$(READY): requirements.txt requirements-dev.txt local/requirements-worker.txt local/azurite/package.json local/azurite/package-lock.json Makefile
+$(READY): requirements.txt requirements-dev.txt local/requirements-worker.txt local/azurite/package.json local/azurite/package-lock.json
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": run make with PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
@@ -25,13 +30,22 @@ demo: setup
 	$(BIN)/python -m local.demo
 
 test: setup
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+# The campaigns at full size; small ones are part of the tests.
+chaos: setup
+	$(BIN)/python -m tests.chaos --seed $(SEED) --requests $(REQUESTS)
 
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The pages that are made from the code; the tests compare them.
+docs: setup
+	$(BIN)/python -m docs.make_lifecycle
+	$(BIN)/python -m docs.make_service_codes
 
 format: setup
 	$(BIN)/ruff format .

@@ -146,6 +146,10 @@ class _Adapter(HTTPAdapter):
         return made
 
 
+class _TooLargeError(ValueError):
+    """The answer goes beyond the limit."""
+
+
 class _Session(requests.Session):
     """A session for which a redirect is an answer like any other."""
 
@@ -297,11 +301,15 @@ class ArmClient:
                 )
                 with response:
                     content = _content(response)
+                    _check_length(response, content)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            what = "too slow" if exchange.late else type(error).__name__
+            what = "too slow" if exchange.late else _named(error)
             if not exchange.sent:
                 raise NotSent(f"the request was not sent: {what}") from error
             raise NoAnswer(f"no usable answer came: {what}") from error
+        if exchange.late:
+            # Cut off, headers look as if they had ended: what came is no answer.
+            raise NoAnswer("no usable answer came: too slow")
         return _checked(response, content)
 
     def _check_origin(self, url: str) -> None:
@@ -331,20 +339,37 @@ def _content(response: requests.Response) -> bytes:
     for chunk in response.iter_content(65536):
         content += chunk
         if len(content) > MAX_BODY_BYTES:
-            raise ValueError("the answer is too large")
+            raise _TooLargeError
     return bytes(content)
+
+
+def _named(error: Exception) -> str:
+    return "too large" if isinstance(error, _TooLargeError) else type(error).__name__
+
+
+def _check_length(response: requests.Response, content: bytes) -> None:
+    """Raise when the answer was cut off in its headers, which `http.client` takes for their end.
+
+    An HTTP/1.0 server may leave the length out: it says the end by closing.
+    """
+    if response.raw.version < 11:
+        return
+    told = {"content-length", "transfer-encoding"} & {name.casefold() for name in response.headers}
+    if not content and not told and response.status_code != 204:
+        raise ValueError("the answer does not say how long it is")
 
 
 def _checked(response: requests.Response, content: bytes) -> Answer:
     """Turn a whole answer into an `Answer`, or into the error that it is."""
     headers = {name: _first(name, value) for name, value in response.headers.items()}
-    answer = Answer(status=response.status_code, headers=_Headers(headers), body=_object(content))
+    body = _object(content)
+    answer = Answer(status=response.status_code, headers=_Headers(headers), body=body or {})
     if response.status_code in {200, 202, 204}:
-        if response.status_code == 200 and content and not answer.body:
+        if response.status_code == 200 and content and not body:
             raise NoAnswer("the answer is not a JSON object")
         return answer
     code, message = error_of(answer.body)
-    if not code and not answer.body and content:
+    if body is None:
         # A proxy's page: enough of it to recognise whose it is.
         message = content[:300].decode("ascii", "replace")
     raise ArmAnswer(
@@ -408,14 +433,14 @@ def _http_date(text: str) -> datetime | None:
         return None
 
 
-def _object(content: bytes) -> Mapping[str, Any]:
+def _object(content: bytes) -> Mapping[str, Any] | None:
     try:
         value = json.loads(content.removeprefix(b"\xef\xbb\xbf"))
         if b"\\u" in content:
             value = with_valid_text(value)
     except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _quoted_path(path: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, assert_never
 
 from restore_core.arm import Answer, ArmClient, PreparedPost
 from restore_core.arm_ids import ProtectedItemId, VaultId
-from restore_core.errors import LookupFailed, NoAnswer
+from restore_core.errors import ArmAnswer, LookupFailed, NoAnswer
 from restore_core.lifecycle import Reason
 from restore_core.ports import ChosenPoint, JobListing
 from restore_core.request import (
@@ -200,7 +200,13 @@ class AzureBackup:
 
     def cancel(self, vault: VaultId, job_id: str) -> None:
         """Ask for a job to be cancelled; raises `ArmError`. Only the job tells whether it was."""
-        answer = self._arm.prepare_post(self._arm.url(f"{vault}/backupJobs/{job_id}/cancel")).send()
+        post = self._arm.prepare_post(self._arm.url(f"{vault}/backupJobs/{job_id}/cancel"))
+        try:
+            answer = post.send()
+        except ArmAnswer as error:
+            if error.status != 401:
+                raise
+            answer = post.send(fresh_token=True)
         if answer.status != 202:
             raise NoAnswer(f"HTTP {answer.status} where 202 was due")
 

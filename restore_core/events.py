@@ -24,17 +24,17 @@ MAX_EVENT_BYTES = 48 * 1024
 CUT_MARK = "… (cut)"
 _NEVER_CUT = frozenset(
     {
+        *("schemaVersion", "requestId", "messageId", "phase", "reason", "restoreStarted"),
+        *("id", "vaultId", "storageAccountId", "fileShare", "protectedItemId", "jobIds", "class"),
         *(
-            "schemaVersion",
-            "requestId",
-            "messageId",
-            "phase",
-            "reason",
-            "restoreStarted",
-            "vaultId",
+            "time",
+            "requestedAt",
+            "acceptedAt",
+            "triggeredAt",
+            "jobStartedAt",
+            "finishedAt",
+            "traceparent",
         ),
-        *("id", "storageAccountId", "fileShare", "protectedItemId", "jobIds", "time", "class"),
-        *("requestedAt", "acceptedAt", "triggeredAt", "jobStartedAt", "finishedAt", "traceparent"),
     }
 )
 """Names, ids and times: all of them bounded, and worth nothing in part."""
@@ -204,18 +204,15 @@ def _known(fields: dict[str, Any]) -> dict[str, Any] | None:
 def _fitted(event: dict[str, Any]) -> str:
     """Write an event as ASCII JSON; cut long texts, the longest first, until it fits."""
     limit = 4000
-    text = _written(event)
-    while len(text) > MAX_EVENT_BYTES or limit == 4000:
-        event["data"] = _cut(event["data"], limit)
-        text = _written(event)
-        if limit <= 8:
-            break
+    text = _written(event, limit)
+    while len(text) > MAX_EVENT_BYTES and limit > 8:
         limit //= 2
+        text = _written(event, limit)
     return text
 
 
-def _written(event: dict[str, Any]) -> str:
-    return json.dumps(event, separators=(",", ":"))
+def _written(event: dict[str, Any], limit: int) -> str:
+    return json.dumps(event | {"data": _cut(event["data"], limit)}, separators=(",", ":"))
 
 
 def _cut(value: Any, limit: int, never: frozenset[str] = _NEVER_CUT) -> Any:  # noqa: ANN401  (JSON)

@@ -11,7 +11,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from restore_core.errors import ArmAnswer, ArmError, classify
+from restore_core.errors import ArmError, WaitingFor, classify, wait_for
 from restore_core.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
 from restore_core.lifecycle import JOB_EVENTS, Event, Phase, Reason
 from restore_core.looking import (
@@ -34,6 +34,8 @@ LOOKS_BEFORE_OPERATION = 2
 """How many job lists may miss the job of a 202 before its operation is read."""
 _LOOKS_BEFORE_LIST_IS_ENOUGH = 5
 """How often an ended job's page may fail before the list's short form has to do."""
+_REFUSALS_OF_A_CANCEL = {WaitingFor.LOOKUP, WaitingFor.NOT_AUTHORIZED_YET}
+"""Answers to a cancel that no time heals while the job runs; it is not sent again after them."""
 
 
 class Follower:
@@ -157,11 +159,10 @@ class Follower:
         self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime, *, many: bool
     ) -> Advanced:
         """Look at the jobs that have not ended; end the request with the worst of them."""
-        open_jobs = [job for job in record.jobs if job.end is None]
-        if open_jobs and loaded.cancel is not None and record.cancel_sent_at is None:
-            return self._cancel(loaded, record, open_jobs, now)
         part, failed = record.part, None
-        for job in open_jobs:
+        for job in record.jobs:
+            if job.end is not None:
+                continue
             try:
                 part = part.with_job(self._look_at(record, job, view, many=many))
             except ArmError as error:
@@ -170,6 +171,9 @@ class Follower:
         record = record.with_part(part)
         if all(job.end is not None for job in record.jobs):
             return self._close(loaded, record, _job_end(record), view, now)
+        if loaded.cancel is not None and record.cancel_sent_at is None:
+            # After the look: a cancel that never gets through must not hide the job's end.
+            return self._cancel(loaded, record, now)
         due = now + self._settings.job_poll
         if failed is None:
             record = replace(record, failures=0, hold_until=None)
@@ -201,18 +205,18 @@ class Follower:
                 return followed(listed)
             raise
 
-    def _cancel(
-        self, loaded: Loaded, record: RestoreRecord, jobs: list[FollowedJob], now: datetime
-    ) -> Advanced:
+    def _cancel(self, loaded: Loaded, record: RestoreRecord, now: datetime) -> Advanced:
         """Ask Azure to cancel; what became of it, only the job can say."""
         warnings = record.warnings
-        for job in jobs:
+        for job in record.jobs:
+            if job.end is not None:
+                continue
             try:
                 self._vaults.cancel(record.request.vault, job.id)
             except ArmError as error:
                 _log.warning("%s: the cancel of job %s: %s", record.key, job.id, error)
                 text = f"The cancel of job {job.id} was not taken: {error}"
-                if not isinstance(error, ArmAnswer) or error.status >= 500 or error.status == 429:
+                if wait_for(error) not in _REFUSALS_OF_A_CANCEL:
                     waiting = self._ledger.held(record.moved(Event.WAITED), error, now)
                     due = self._ledger.back_off(waiting, now)
                     return self._ledger.save(loaded, waiting, due_at=due)

@@ -139,7 +139,7 @@ def close(
     A record with a try in doubt takes one more complete list before its last phase is written: a
     job found there is followed, and its end counts instead.
     """
-    if not record.in_doubt:
+    if not record.may_have_more_jobs:
         return ledger.finish(loaded, record, end, now=now)
     try:
         listing = view.listing()

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -235,7 +236,9 @@ class Reconciler:
         if message.inserted_at > record.announced_at:
             _log.info("%s: asked again after its end; the event is sent again", record.key)
             self._ledger.send_again(record)
-            self._ledger.save_record(loaded, replace(record, announced_at=now))
+            # A conflict is another copy's note of having sent it: one note will do.
+            with suppress(Conflict):
+                self._ledger.save_record(loaded, replace(record, announced_at=now))
         return None
 
     def _accept_cancel(

@@ -251,6 +251,12 @@ class RestoreRecord:
         return tuple(one for one in self.tries if one.state is not TryState.TAKEN)
 
     @property
+    def may_have_more_jobs(self) -> bool:
+        """Whether a try may have a job that was not seen: one in doubt, or a late second 202."""
+        taken = [one for one in self.tries if one.state is TryState.TAKEN]
+        return bool(self.in_doubt) or len(taken) > max(1, len(self.jobs))
+
+    @property
     def triggered_at(self) -> datetime | None:
         """When the try that Azure took was made, else the first that may have reached it."""
         taken = [one.intended_at for one in self.tries if one.state is TryState.TAKEN]

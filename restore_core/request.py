@@ -111,7 +111,7 @@ def _duration(value: object) -> object:
 def _deadline(value: object) -> object:
     if isinstance(value, str) and not value[:1].isdigit():
         return parse_duration(value)
-    return _time(value)
+    return value if isinstance(value, timedelta) else _time(value)
 
 
 def _no_text(value: object, kind: type) -> object:
@@ -600,10 +600,11 @@ def _listed_twice(items: Sequence[object]) -> list[Problem]:
         path = item.get("path") if isinstance(item, Mapping) else None
         if not isinstance(path, str):
             continue
-        # Azure Files keeps the case of names and compares without it.
-        if path.casefold() in seen:
+        # Azure Files keeps the case of names and compares without it, letter by letter: «ß» is
+        # not «ss» there, as it is after casefold.
+        if path.lower() in seen:
             found.append(Problem(path=f"items[{index}].path", message="is listed twice"))
-        seen.add(path.casefold())
+        seen.add(path.lower())
     return found
 
 

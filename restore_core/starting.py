@@ -20,6 +20,7 @@ from restore_core.arm_ids import ArmIdError
 from restore_core.errors import (
     ArmAnswer,
     ArmError,
+    Conflict,
     ErrorClass,
     LookupFailed,
     NotSent,
@@ -91,7 +92,7 @@ class Starter:
         if self._settings.paused and not record.request.dry_run:
             return self._wait(loaded, record, WaitingFor.PAUSED, "RESTORE_PAUSED is true.", now)
         try:
-            record = self._decided(record)
+            decided = self._decided(record)
         except LookupFailed as failed:
             reason = Reason(failed.reason)
             end = End(
@@ -104,7 +105,11 @@ class Starter:
         except ArmError as error:
             return self._after_failed_read(loaded, record, error, view, now)
         if record.request.dry_run:
-            return self._ledger.finish(loaded, record, self._plan(record), now=now)
+            return self._ledger.finish(loaded, decided, self._plan(decided), now=now)
+        if decided.target_key != record.target_key:
+            # The target is only known now. Whoever ends the request must know what it may hold.
+            loaded = self._ledger.save_record(loaded, decided)
+        record = decided
         if (busy := self._claimed(record, now)) is not None:
             return self._wait(loaded, record, WaitingFor.TARGET_BUSY, busy, now)
         return self._trigger(loaded, record, now)
@@ -187,7 +192,11 @@ class Starter:
             hold_until=None,
         )
         begun = self._monotonic()
-        loaded = self._ledger.save_record(loaded, intended)
+        try:
+            loaded = self._ledger.save_record(loaded, intended)
+        except Conflict:
+            self._give_back_if_ended(intended, now)
+            raise
         answer = self._send(post, begun)
         advanced = self._ledger.apply(
             loaded,
@@ -200,6 +209,16 @@ class Starter:
         if settled.phase is Phase.ACCEPTED:
             self._ledger.claims.give_back(settled, now)
         return advanced
+
+    def _give_back_if_ended(self, record: RestoreRecord, now: datetime) -> None:
+        """Give back a claim that was written after a cancel had ended the request.
+
+        Whoever ended it has looked for a claim before there was one, and nobody looks again. While
+        the request is open the claim stays: another instance may be about to act on it.
+        """
+        current = self._ledger.store.load(record.request.request_id, record.key).record
+        if current is not None and current.is_final:
+            self._ledger.claims.give_back(record, now)
 
     def _send(self, post: RestorePost, begun: float) -> str | ArmError:
         """Send within the window; return the operation's id, or the error that it was."""
@@ -233,9 +252,16 @@ class Starter:
         _log.warning("%s: the restore POST: %s: %s", record.key, outcome.value, answer)
         if outcome is SendOutcome.UNKNOWN:
             unknown = replace(one, state=TryState.UNKNOWN)
-            return record.with_part(record.part.with_try(unknown)).moved(Event.WAITED)
+            # In `Accepted` another instance has given this try up; it must be settled after all.
+            given_up = record.phase is Phase.ACCEPTED
+            moved = record.moved(Event.INTENDED if given_up else Event.WAITED)
+            return replace(moved.with_part(record.part.with_try(unknown)), waiting_for=None)
+        current = record.part.current_try
         dropped = record.with_part(record.part.without_try(one.client_request_id))
-        if record.phase is not Phase.TRIGGERING:
+        if record.phase is not Phase.TRIGGERING or current is None:
+            return dropped
+        if current.client_request_id != one.client_request_id:
+            # Another instance has a later try on its way: only its answer moves the record.
             return dropped
         return self._after_no(dropped, outcome, answer, now)
 

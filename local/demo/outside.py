@@ -23,7 +23,7 @@ class Outside:
     def __init__(self, connection_string: str) -> None:
         """Make the clients; nothing is asked yet."""
         # Storage on this machine answers or is gone: a viewer must not wait for retries.
-        limits = {"retry_total": 0, "read_timeout": _SECONDS}
+        limits: dict[str, Any] = {"retry_total": 0, "read_timeout": _SECONDS}
         self._queues = QueueServiceClient.from_connection_string(connection_string, **limits)
         self._tables = TableServiceClient.from_connection_string(connection_string, **limits)
         self._requests = self._queues.get_queue_client(REQUESTS)

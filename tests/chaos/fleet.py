@@ -1,0 +1,134 @@
+"""Hosts that come and go: several at once on one storage, killed and frozen at any moment."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import process
+from local.stack import ROOT, Stack
+
+_STOP_SECONDS = 20.0
+_WORRYING = re.compile(
+    r" ERROR .*( a step failed| did not come to rest|the record could not be read"
+    r"| stands open without a record|failed after )"
+)
+
+
+@dataclass(kw_only=True)
+class _Host:
+    child: subprocess.Popen[bytes]
+    log: Path
+
+
+class Fleet:
+    """The hosts of a stack. Each has its own state folder, so that all of them sweep."""
+
+    def __init__(self, stack: Stack, chance: random.Random) -> None:
+        self._stack = stack
+        self._chance = chance
+        self._hosts: list[_Host] = []
+        self._logs: list[Path] = []
+        self._thaw: tuple[float, int] | None = None
+        self.done: Counter[str] = Counter()
+        self.died: list[str] = []
+
+    def start(self) -> None:
+        """Start one host more; it serves some moments later."""
+        number = len(self._logs)
+        folder = self._stack.data / f"host-{number}"
+        folder.mkdir()
+        log = folder / "log"
+        command = [*self._stack.host_command(), "--state", str(folder), "--grace", "10"]
+        child = process.start(
+            command,
+            output=folder / "out",
+            errors=log,
+            environment={**os.environ, **self._stack.settings},
+            directory=ROOT,
+        )
+        self._hosts.append(_Host(child=child, log=log))
+        self._logs.append(log)
+
+    def disturb(self) -> None:
+        """Kill hosts, and start others in their place, now or a little later."""
+        chance = self._chance
+        self._look()
+        what = chance.random()
+        if what < 0.15 and self._hosts:
+            for host in list(self._hosts):
+                self._kill(host)
+            time.sleep(chance.uniform(0, 1.0))
+        elif self._hosts:
+            self._kill(chance.choice(self._hosts))
+        wanted = chance.choice((1, 2, 2, 3))
+        while len(self._hosts) < wanted:
+            self.start()
+        if chance.random() < 0.3:
+            self._freeze(chance.choice(self._hosts), chance.uniform(0.2, 3.0))
+
+    def tend(self) -> None:
+        """Wake a host whose time to sleep is over; call it often."""
+        self._look()
+        if self._thaw and time.monotonic() > self._thaw[0]:
+            self.wake()
+
+    def wake(self) -> None:
+        """Wake the host that sleeps, if one does."""
+        if self._thaw is not None:
+            for host in self._hosts:
+                if host.child.pid == self._thaw[1]:
+                    host.child.send_signal(signal.SIGCONT)
+            self._thaw = None
+
+    def close(self) -> None:
+        """End all hosts in order."""
+        self.wake()
+        self._look()
+        for host in self._hosts:
+            host.child.terminate()
+        for host in self._hosts:
+            process.stop(host.child, grace=_STOP_SECONDS)
+        self._hosts = []
+
+    def invocations(self) -> int:
+        """How many runs of the queue function have left a word in a log."""
+        pattern = re.compile(r" accept_request ([0-9a-f-]{36}) ")
+        return len({found for text in self._read() for found in pattern.findall(text)})
+
+    def poisoned(self) -> int:
+        """How many messages the hosts gave up on."""
+        return sum(text.count("moved to restore-requests-poison") for text in self._read())
+
+    def worries(self) -> list[str]:
+        """Lines of the logs that tell of a bug: a step that raised what nobody expected."""
+        lines = (line for text in self._read() for line in text.splitlines())
+        return [line[:2000] for line in lines if _WORRYING.search(line)]
+
+    def _read(self) -> list[str]:
+        return [log.read_text("utf-8", "replace") for log in self._logs]
+
+    def _kill(self, host: _Host) -> None:
+        process.kill(host.child)
+        self._hosts.remove(host)
+        self.done["kills"] += 1
+
+    def _freeze(self, host: _Host, seconds: float) -> None:
+        if self._thaw is None:
+            host.child.send_signal(signal.SIGSTOP)
+            self._thaw = (time.monotonic() + seconds, host.child.pid)
+            self.done["freezes"] += 1
+
+    def _look(self) -> None:
+        """Note hosts that ended by themselves, which none should."""
+        for host in list(self._hosts):
+            if host.child.poll() is not None:
+                self.died.append(f"{host.log.parent.name} ended with {host.child.returncode}")
+                self._hosts.remove(host)

@@ -1,0 +1,198 @@
+"""The judge of a campaign is worth something only if it sees each law broken."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.vault.shares import Layout
+from tests.chaos.laws import Facts, Law, Sent, breaches
+from tests.chaos.script import Ask, Body, Kind, Letter, shares_for, write
+from tests.stack.estate import Estate, Share, build
+from tests.stack.outside import REJECTED, Json
+from tests.stack.town import request
+
+TRY = "0d0f2e2e-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def estate(tmp_path: Path) -> Estate:
+    return build(tmp_path, shares=1, vaults=1, targets=[])
+
+
+@pytest.fixture
+def facts(estate: Estate) -> Facts:
+    """One request that was restored, with its one job, and one message that was rejected."""
+    share = estate.shares[0]
+    body = Body(share=share, message=request(share, "r1"))
+    ask = Ask(request_id="r1", bodies={"a": body})
+    text = _event("r1", "Completed", "JobCompleted")
+    written = estate.written(share, share.newer, body.message)
+    for path, content in written.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    letter = Letter(text="{}", kind=Kind.REQUEST, request_id="r1", body="a")
+    return Facts(
+        asks=[ask],
+        sent=[
+            Sent(letter=letter, message_id="m1"),
+            Sent(letter=Letter(text="{", kind=Kind.JUNK), message_id="m2"),
+        ],
+        texts=[text, text, _rejected("m2", "Unreadable")],
+        records={"r1": _record("Completed", text)},
+        jobs=[_job(share.name)],
+        open_rows=[],
+        claims={},
+        waiting_messages=0,
+        poisoned=[],
+        written=lambda _ask, _name: written,
+    )
+
+
+def test_a_campaign_in_which_all_went_well_breaks_no_law(facts: Facts) -> None:
+    assert breaches(facts) == []
+
+
+def test_a_request_without_an_end_is_lost(facts: Facts) -> None:
+    assert laws(replace(facts, texts=facts.texts[2:])) >= {Law.LOST}
+    assert laws(replace(facts, records={})) == {Law.LOST}
+    stuck = {"r1": _record("Triggering", None)}
+    assert laws(replace(facts, texts=facts.texts[2:], records=stuck)) == {Law.LOST}
+
+
+def test_a_second_job_is_a_double(facts: Facts) -> None:
+    share = facts.asks[0].bodies["a"].share.name
+    assert Law.DOUBLE in laws(replace(facts, jobs=[*facts.jobs, _job(share, id="2")]))
+
+
+def test_a_job_that_the_record_does_not_know_is_a_double(facts: Facts) -> None:
+    share = facts.asks[0].bodies["a"].share.name
+    assert laws(replace(facts, jobs=[_job(share, activity_id="another")])) == {Law.DOUBLE}
+
+
+def test_a_job_that_nobody_asked_for_is_a_double(facts: Facts) -> None:
+    assert laws(replace(facts, jobs=[*facts.jobs, _job("no-such-share")])) == {Law.DOUBLE}
+
+
+def test_a_dry_run_that_restores_is_a_double(facts: Facts) -> None:
+    dry = replace(facts.asks[0], dry=True, real=False)
+    assert Law.DOUBLE in laws(replace(facts, asks=[dry]))
+
+
+def test_a_message_without_an_answer_is_unanswered(facts: Facts) -> None:
+    assert laws(replace(facts, texts=facts.texts[:2])) == {Law.UNANSWERED}
+    assert laws(replace(facts, poisoned=["{}"])) == {Law.UNANSWERED}
+
+
+def test_a_good_message_that_is_rejected_is_unanswered(facts: Facts) -> None:
+    texts = [*facts.texts, _rejected("m1", "Invalid")]
+    assert laws(replace(facts, texts=texts)) == {Law.UNANSWERED}
+
+
+def test_another_body_under_a_used_id_must_be_rejected(facts: Facts) -> None:
+    other = Letter(text="{}", kind=Kind.REQUEST, request_id="r1", body="b")
+    sent = [*facts.sent, Sent(letter=other, message_id="m3")]
+    assert laws(replace(facts, sent=sent)) == {Law.UNANSWERED}
+    texts = [*facts.texts, _rejected("m3", "RequestIdReused")]
+    assert laws(replace(facts, sent=sent, texts=texts)) == set()
+
+
+def test_the_answer_to_a_poison_copy_counts_once_for_the_message_it_was_made_of(
+    facts: Facts,
+) -> None:
+    texts = [*facts.texts[:2], _rejected("a copy has an id of its own", "Unreadable")]
+    assert laws(replace(facts, texts=texts)) == set()
+    texts = [*facts.texts, _rejected("a copy has an id of its own", "Unreadable")]
+    assert laws(replace(facts, texts=texts)) == {Law.UNANSWERED}
+
+
+def test_copies_that_differ_are_unequal(facts: Facts) -> None:
+    other = facts.texts[0].replace("}", " }")
+    assert Law.UNEQUAL in laws(replace(facts, texts=[*facts.texts, other]))
+
+
+def test_two_ends_of_one_request_are_unequal(facts: Facts) -> None:
+    texts = [*facts.texts, _event("r1", "Failed", "JobFailed")]
+    assert Law.UNEQUAL in laws(replace(facts, texts=texts))
+
+
+def test_what_stands_for_ever_is_left_over(facts: Facts) -> None:
+    for more in ({"open_rows": ["r1"]}, {"claims": {"target": ["r1"]}}, {"waiting_messages": 1}):
+        left: dict[str, Any] = more
+        assert laws(replace(facts, **left)) == {Law.LEFT}
+
+
+def test_an_end_that_is_not_that_of_the_job_is_untrue(facts: Facts) -> None:
+    share = facts.asks[0].bodies["a"].share.name
+    assert laws(replace(facts, jobs=[_job(share, status="CompletedWithWarnings")])) == {Law.UNTRUE}
+    assert Law.UNTRUE in laws(replace(facts, jobs=[]))
+
+
+def test_a_completed_restore_whose_files_differ_is_untrue(facts: Facts) -> None:
+    next(iter(facts.written(facts.asks[0], "a"))).write_bytes(b"")
+    assert laws(facts) == {Law.UNTRUE}
+
+
+def test_a_seed_writes_the_same_script_every_time(tmp_path: Path) -> None:
+    shares = [Share(number=number, vaults=2, made_at=0) for number in range(shares_for(40))]
+    estate = Estate(layout=Layout(root=tmp_path), shares=shares)
+    one, same = (write(estate, seed=7, requests=40) for _ in range(2))
+    other = write(estate, seed=8, requests=40)
+
+    assert one == same
+    assert one.letters != other.letters
+    assert {letter.kind for letter in one.letters} == set(Kind)
+    assert len(one.asks) == 40
+
+
+def laws(facts: Facts) -> set[Law]:
+    return {breach.law for breach in breaches(facts)}
+
+
+def _event(request_id: str, phase: str, reason: str) -> str:
+    data = {
+        "phase": phase,
+        "reason": reason,
+        "message": "",
+        "labels": {"body": "a"},
+        "jobIds": ["1"],
+    }
+    return json.dumps(
+        {
+            "id": f"{request_id}/{phase}",
+            "type": f"azurefilesrestore.{phase}.v1",
+            "subject": request_id,
+            "data": data,
+        }
+    )
+
+
+def _rejected(message_id: str, reason: str) -> str:
+    return json.dumps(
+        {
+            "id": f"-/MessageRejected/{message_id}",
+            "type": REJECTED,
+            "subject": message_id,
+            "data": {"reason": reason},
+        }
+    )
+
+
+def _record(phase: str, event: str | None) -> Json:
+    tries = [{"client_request_id": TRY, "state": "taken"}]
+    return {"phase": phase, "record": {"event": event, "parts": [{"tries": tries}]}}
+
+
+def _job(share: str, **changes: object) -> Json:
+    return {
+        "id": "1",
+        "source_share": share,
+        "specs": None,
+        "activity_id": TRY,
+        "status": "Completed",
+        **changes,
+    }

@@ -1,0 +1,90 @@
+"""What the tests of this folder begin with: names, a good request, and samples of the wire.
+
+The samples in `tests/samples/` are made up, in the shapes that the service has used since the year
+of each name.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from restore_core.errors import MessageInvalid
+from restore_core.request import RestoreRequest, read_request
+
+SUBSCRIPTION = "11112222-3333-4444-8555-666677778888"
+VAULT = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/vaults-rg"
+    "/providers/Microsoft.RecoveryServices/vaults/harbour"
+)
+ACCOUNTS = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/files-rg"
+    "/providers/Microsoft.Storage/storageAccounts"
+)
+ACCOUNT = f"{ACCOUNTS}/quayfiles"
+OTHER_ACCOUNT = f"{ACCOUNTS}/quaycopies"
+CONTAINER = f"{VAULT}/backupFabrics/Azure/protectionContainers/StorageContainer;storage;files-rg"
+ITEM = f"{CONTAINER};quayfiles/protectedItems/AzureFileShare;{'0123456789abcdef' * 4}"
+IDENTITY = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/people-rg"
+    "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/restorer"
+)
+NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+
+Json = dict[str, Any]
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(min_value=-(10**400), max_value=10**400)
+    | st.floats(allow_nan=True, allow_infinity=True)
+    | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def sample(name: str) -> Any:  # the JSON of a file
+    """Read a file of `tests/samples`."""
+    folder = Path(__file__).parent.parent / "samples"
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def request_body(**changes: object) -> Json:
+    """A good request with changes; `...` takes a field away."""
+    body: Json = {
+        "schemaVersion": "1.0",
+        "requestId": "refresh-1",
+        "vaultId": VAULT,
+        "source": {"storageAccountId": ACCOUNT, "fileShare": "ledgers"},
+        "recoveryPoint": {"select": "latest"},
+        "target": {
+            "location": "alternate",
+            "storageAccountId": OTHER_ACCOUNT,
+            "fileShare": "drydock",
+        },
+    } | changes
+    return copy.deepcopy({name: held for name, held in body.items() if held is not ...})
+
+
+def request_of(**changes: object) -> RestoreRequest:
+    """Read a good request with changes."""
+    made = read_request(request_body(**changes))
+    assert isinstance(made, RestoreRequest)
+    return made
+
+
+def problems_of(body: Json, *, unproven: bool = False) -> list[str]:
+    """Read what is no request, and return «path: message» of each problem."""
+    with pytest.raises(MessageInvalid) as raised:
+        read_request(body, unproven_copy_options=unproven)
+    assert raised.value.problems
+    return [f"{problem.path}: {problem.message}" for problem in raised.value.problems]
