@@ -14,7 +14,7 @@ from typing import Any
 
 from restore_core.errors import Problem
 from restore_core.lifecycle import Phase, Rejection
-from restore_core.record import End, FollowedJob, RestoreRecord
+from restore_core.record import End, FollowedJob, RestoreRecord, TryState
 from restore_core.request import SCHEMA_VERSION, LatestPointBefore
 from restore_core.times import format_time
 from restore_core.vault import Tally
@@ -105,9 +105,13 @@ def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: dat
 
 def restore_started(record: RestoreRecord) -> str:
     """Say whether a restore ran or runs: `yes`, `no`, or `unknown` where nobody can tell."""
-    if record.jobs or any(one.operation_id for one in record.tries):
+    if record.jobs:
         return "yes"
-    return "unknown" if record.phase is Phase.INDETERMINATE or record.unsettled else "no"
+    taken = any(one.state is TryState.TAKEN for one in record.tries)
+    if taken or record.unsettled or record.phase is Phase.INDETERMINATE:
+        # A 202 whose operation failed, or whose job nobody saw, proves neither.
+        return "unknown"
+    return "no"
 
 
 def render_rejection(

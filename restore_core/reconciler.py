@@ -28,8 +28,9 @@ from restore_core.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
 from restore_core.lifecycle import Phase, Rejection
 from restore_core.looking import JobsView
 from restore_core.ports import Cancel, Completions, Loaded, Message, Store, Vaults
+from restore_core.reading import read_message
 from restore_core.record import OpenRow, RestoreRecord
-from restore_core.request import CancelRequest, RestoreRequest, read_message
+from restore_core.request import CancelRequest, RestoreRequest
 from restore_core.settings import Settings
 from restore_core.starting import Starter
 

@@ -18,13 +18,7 @@ from pydantic import PlainSerializer, TypeAdapter
 from restore_core.arm_ids import ArmIdError, ProtectedItemId, StorageAccountId
 from restore_core.errors import ErrorClass, WaitingFor
 from restore_core.lifecycle import FINAL, Event, Phase, Reason, next_phase
-from restore_core.request import (
-    AlternateTarget,
-    ItemSource,
-    Priority,
-    RestoreRequest,
-    payload_hash,
-)
+from restore_core.request import AlternateTarget, ItemSource, Priority, RestoreRequest, payload_hash
 from restore_core.vault import Job, JobEnd, Tally
 
 SCHEMA = 1

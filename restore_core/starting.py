@@ -83,6 +83,7 @@ class Starter:
         """Take one step; raises `Conflict` when somebody else was first, before anything was
         sent.
         """
+        begun = self._monotonic()
         record = record_of(loaded)
         end = record.pending_end or self._reason_to_stop(record, loaded.cancel, now)
         if end is not None:
@@ -112,6 +113,11 @@ class Starter:
         record = decided
         if (busy := self._claimed(record, now)) is not None:
             return self._wait(loaded, record, WaitingFor.TARGET_BUSY, busy, now)
+        # Reading the lists can take minutes: what follows happens when it happens.
+        now += timedelta(seconds=self._monotonic() - begun)
+        if (end := self._reason_to_stop(record, loaded.cancel, now)) is not None:
+            self._ledger.claims.give_back(record, now)
+            return self._close(loaded, record, end, view, now)
         return self._trigger(loaded, record, now)
 
     def _reason_to_stop(

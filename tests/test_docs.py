@@ -12,7 +12,8 @@ import pytest
 from docs import make_lifecycle
 from restore_core.errors import ErrorClass, WaitingFor
 from restore_core.lifecycle import FINAL, TRANSITIONS, Event, Phase, Reason, Rejection
-from restore_core.request import CancelRequest, RestoreRequest, read_message
+from restore_core.reading import read_message
+from restore_core.request import CancelRequest, RestoreRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -254,10 +254,10 @@ STARTED: list[tuple[Phase, Part, str]] = [
     (Phase.FAILED, Part(tries=(UNKNOWN_TRY,)), "unknown"),
     (Phase.FAILED, Part(tries=(replace(UNKNOWN_TRY, state=TryState.OPEN),)), "unknown"),
     (Phase.INDETERMINATE, Part(tries=(replace(UNKNOWN_TRY, state=TryState.ABSENT),)), "unknown"),
-    (Phase.INDETERMINATE, Part(tries=(TRY,)), "yes"),
+    (Phase.INDETERMINATE, Part(tries=(TRY,)), "unknown"),
     (Phase.COMPLETED, Part(tries=(TRY,), jobs=(JOB,)), "yes"),
     (Phase.FAILED, Part(tries=(UNKNOWN_TRY,), jobs=(JOB,)), "yes"),
-    (Phase.CANCELLED, Part(tries=(TRY,)), "yes"),
+    (Phase.CANCELLED, Part(tries=(TRY,)), "unknown"),
 ]
 
 

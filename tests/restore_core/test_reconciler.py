@@ -392,6 +392,30 @@ def test_a_request_that_cannot_start_in_time_says_what_it_waited_for() -> None:
     assert timedelta(hours=1) <= world.now - begun <= timedelta(hours=1, minutes=6)
 
 
+def test_a_deadline_that_passes_while_the_lists_are_read_is_kept(world: World) -> None:
+    def slow(_number: int, name: str) -> None:
+        if name == "arm.choose_point":
+            world.pass_time(120)
+
+    world.calls.during = slow
+    world.send(request(startDeadline="PT1M"))
+    world.sweep_until_quiet()
+    assert world.end_of("r1")["reason"] == "StartDeadlineExceeded"
+    assert world.vaults.posts == 0
+    assert world.tables.tables["restoreclaims"].list_entities()[0]["holders_0"] == "[]"
+
+
+def test_the_time_of_the_trigger_is_when_it_was_sent(world: World) -> None:
+    def slow(_number: int, name: str) -> None:
+        if name == "arm.choose_point":
+            world.pass_time(120)
+
+    world.calls.during = slow
+    world.send(request())
+    (one,) = world.record("r1").tries
+    assert one.intended_at == world.now
+
+
 def test_a_job_that_never_ends_is_given_up_at_the_tracking_limit(world: World) -> None:
     world.vaults.job_seconds = 10**9
     world.send(request())

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from restore_core.errors import MessageInvalid
 from restore_core.events import MAX_EVENT_BYTES, render_rejection
 from restore_core.lifecycle import Rejection
+from restore_core.reading import read_message, read_request
 from restore_core.request import (
     AlternateTarget,
     CancelRequest,
@@ -29,8 +30,6 @@ from restore_core.request import (
     SystemIdentity,
     UserIdentity,
     payload_hash,
-    read_message,
-    read_request,
 )
 from tests.restore_core.given import (
     ACCOUNT,

@@ -14,8 +14,9 @@ from local.storage import Azurite
 from restore_core.errors import Conflict, StoreUnavailable, WaitingFor
 from restore_core.lifecycle import Phase
 from restore_core.ports import Cancel, Holder, Loaded
+from restore_core.reading import read_request
 from restore_core.record import OpenRow, RestoreRecord
-from restore_core.request import RestoreRequest, read_request
+from restore_core.request import RestoreRequest
 from restore_core.settings import Storage
 from restore_core.store import (
     CLAIMS_TABLE,

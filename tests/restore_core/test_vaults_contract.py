@@ -27,7 +27,8 @@ from restore_core.errors import (
 )
 from restore_core.payload import body_text, restore_body
 from restore_core.ports import Vaults
-from restore_core.request import RestoreRequest, read_request
+from restore_core.reading import read_request
+from restore_core.request import RestoreRequest
 from restore_core.vault import Job, JobEnd, OperationStatus, ProtectedItem
 from tests.simulators.vaults import Fate, MemoryVaults
 from tests.simulators.world import request as make_request
