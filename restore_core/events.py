@@ -94,13 +94,24 @@ def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: dat
         "specversion": "1.0",
         "type": f"azurefilesrestore.{record.phase.value}.v1",
         "source": source,
-        "id": f"{request.request_id}/{record.phase.value}",
+        "id": event_id(record),
         "subject": request.request_id,
         "time": format_time(finished_at),
         "datacontenttype": "application/json",
         "data": _known(data),
     }
     return _fitted(event)
+
+
+def event_id(record: RestoreRecord) -> str:
+    """Return the id of a request's end, the same on every copy.
+
+    A dry run that ends otherwise than planned has an id of its own: the real run under the same
+    request id may end in the same phase, and one id must never name two events.
+    """
+    planned = record.phase is Phase.PLANNED
+    name = record.request.request_id if planned else record.key
+    return f"{name}/{record.phase.value}"
 
 
 def restore_started(record: RestoreRecord) -> str:

@@ -114,11 +114,11 @@ class Starter:
         if (busy := self._claimed(record, now)) is not None:
             return self._wait(loaded, record, WaitingFor.TARGET_BUSY, busy, now)
         # Reading the lists can take minutes: what follows happens when it happens.
-        now += timedelta(seconds=self._monotonic() - begun)
+        step, now = now, now + timedelta(seconds=self._monotonic() - begun)
         if (end := self._reason_to_stop(record, loaded.cancel, now)) is not None:
             self._ledger.claims.give_back(record, now)
             return self._close(loaded, record, end, view, now)
-        return self._trigger(loaded, record, now)
+        return self._trigger(loaded, record, now, step=step)
 
     def _reason_to_stop(
         self, record: RestoreRecord, cancel: Cancel | None, now: datetime
@@ -178,8 +178,12 @@ class Starter:
         holder = self._ledger.claims.take(record, target_key, now)
         return None if holder is None else f"The target is in use by the request {holder}."
 
-    def _trigger(self, loaded: Loaded, record: RestoreRecord, now: datetime) -> Advanced:
-        """Write the intent, send, and store what came of it."""
+    def _trigger(
+        self, loaded: Loaded, record: RestoreRecord, now: datetime, *, step: datetime
+    ) -> Advanced:
+        """Write the intent, send, and store what came of it. `step` is when this step began: what
+        is due then is done next.
+        """
         decision, body = record.decision, record.part.body
         if decision is None or body is None:
             raise LookupError("a decided request has a body")
@@ -207,7 +211,7 @@ class Starter:
         advanced = self._ledger.apply(
             loaded,
             lambda current: self._settled(current, one, answer, now),
-            lambda current: self._due_after_send(current, now),
+            lambda current: self._due_after_send(current, now, step),
         )
         if advanced is None:
             return Advanced(loaded=loaded, due_at=now + self._settings.operation_poll)
@@ -302,9 +306,9 @@ class Starter:
                 raise LookupError("an unknown outcome keeps its try")
         assert_never(outcome)
 
-    def _due_after_send(self, record: RestoreRecord, now: datetime) -> datetime:
+    def _due_after_send(self, record: RestoreRecord, now: datetime, step: datetime) -> datetime:
         if record.pending_end is not None:
-            return now
+            return step
         if record.phase is Phase.ACCEPTED:
             return self._ledger.back_off(record, now)
         return now + self._settings.operation_poll

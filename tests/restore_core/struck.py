@@ -499,7 +499,14 @@ def firing_range(root: Path, vaults: int) -> Iterator[Range]:
     """
     names = [f"vault-{number:04}" for number in range(vaults)]
     _build(root / "estate", names)
-    options = EmulatorOptions(time_scale=SCALE, https=True, require_auth=True, page_size=3)
+    options = EmulatorOptions(
+        time_scale=SCALE,
+        # Long enough to find the job still at it when a cancel is repeated.
+        cancel_duration=0.8 * SCALE,
+        page_size=3,
+        https=True,
+        require_auth=True,
+    )
     trusted, distrusted = trustme.CA(), trustme.CA()
     with ExitStack() as stack:
         emulator = stack.enter_context(VaultEmulator(root / "estate", options))

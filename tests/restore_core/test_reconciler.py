@@ -442,6 +442,16 @@ def test_a_dry_run_sends_nothing_and_shows_what_the_real_run_sends(world: World)
         world.queue.sent.clear()
 
 
+def test_a_dry_run_that_fails_does_not_take_the_event_id_of_the_real_run(world: World) -> None:
+    world.vaults.missing_shares = {"share-r1"}
+    world.send(request(dryRun=True))
+    world.pass_time(60)
+    world.send(request())
+    ids = [event["id"] for event in world.events("r1")]
+    assert ids == ["plan~r1/Failed", "r1/Failed"]
+    world.check_laws()
+
+
 def test_a_cancel_of_a_running_restore_ends_as_the_job_ends(world: World) -> None:
     world.vaults.job_seconds = 3600
     world.send(request())

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from restore_core.errors import StoreUnavailable
+from restore_core.events import event_id
 from restore_core.lifecycle import FINAL
 from restore_core.ports import Message
 from restore_core.reconciler import Reconciler
@@ -190,8 +191,9 @@ class World:
                 assert jobs[record.decision.item.key] <= 1, f"{request_id}: restored twice (a)"
             assert record.phase in FINAL, f"{request_id}: no final phase (c)"
             assert record.announced_at is not None, f"{request_id}: not announced (d)"
-            event_id = f"{request_id}/{record.phase.value}"
-            assert texts.get(event_id) == {record.event}, f"{request_id}: unequal events (d)"
+            assert texts.get(event_id(record)) == {record.event}, (
+                f"{request_id}: unequal events (d)"
+            )
         assert rows(self.tables, "openrestores") == [], "left due for ever (e)"
 
 
