@@ -9,15 +9,15 @@ WORKERS ?= 2
 SEED ?= 1
 REQUESTS ?= 1000
 
-.PHONY: setup up demo test check format chaos docs clean
+.PHONY: setup up demo test check format chaos docs lock audit clean
 
 setup: $(READY)
 
 $(READY): requirements.txt requirements-dev.txt local/requirements-worker.txt local/azurite/package.json local/azurite/package-lock.json
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": run make with PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r local/requirements-worker.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --ignore-requires-python -r local/requirements-worker.txt
 	mkdir -p $(VENV)/azurite
 	cp local/azurite/package.json local/azurite/package-lock.json local/azurite/.npmrc $(VENV)/azurite/
 	cd $(VENV)/azurite && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts
@@ -50,6 +50,25 @@ docs: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Writes the pinned and hashed requirements out of the `.in` files, for Python 3.11 to 3.13 on every system. What these
+# need keeps its version; `make lock UPGRADE=--upgrade` takes the newest.
+UPGRADE ?=
+LOCK = $(BIN)/uv --quiet --no-config pip compile $(UPGRADE) --universal --generate-hashes --no-emit-index-url \
+	--no-python-downloads --custom-compile-command "make lock"
+
+lock: setup
+	$(LOCK) --python-version 3.11 requirements.in -o requirements.txt
+	$(LOCK) --python-version 3.11 -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	$(LOCK) --python-version 3.13 --no-deps local/requirements-worker.in -o local/requirements-worker.txt
+
+# Secrets in the files, then known vulnerabilities of what is deployed; the second needs PyPI's own service. A package
+# that could not be looked up makes it fail: what was not asked is not known to be safe.
+audit: setup
+	$(BIN)/python -m pytest -q tests/security/test_secrets.py
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.txt || { \
+		echo "make audit: a package has a known vulnerability, or could not be looked up (no network, or an index" \
+			"without that service); the lines above say which. Nothing is known to be safe until this passes." >&2; exit 1; }
 
 clean:
 	rm -rf $(VENV) .data .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

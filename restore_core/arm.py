@@ -185,14 +185,20 @@ class PreparedPost:
         self._client_request_id = client_request_id
         self._token = client.bearer_token()
 
-    def send(self, *, fresh_token: bool = False) -> Answer:
+    def renew_token(self) -> None:
+        """Replace the token that was refused; raises `NotSent` when there is none.
+
+        Not a part of `send`: asking for a token takes its time, and a caller may have to send soon
+        or not at all.
+        """
+        self._token = self._client.bearer_token(refresh=True)
+
+    def send(self) -> Answer:
         """Send it on a connection that nobody used before.
 
         Raises:
             NotSent, NoAnswer, ArmAnswer: which `errors.send_outcome` tells apart.
         """
-        if fresh_token:
-            self._token = self._client.bearer_token(refresh=True)
         with self._client.new_session() as session:
             return self._client.exchange(
                 session,

@@ -58,7 +58,11 @@ class RestorePost:
         """Wrap what is prepared."""
         self._post = post
 
-    def send(self, *, fresh_token: bool = False) -> str:
+    def renew_token(self) -> None:
+        """Replace the token that was refused; raises `NotSent` when there is none."""
+        self._post.renew_token()
+
+    def send(self) -> str:
         """Send it once and return the operation's id.
 
         Raises:
@@ -66,7 +70,7 @@ class RestorePost:
             is
                 `NoAnswer`: the restore may run, and only the job list tells.
         """
-        answer = self._post.send(fresh_token=fresh_token)
+        answer = self._post.send()
         if answer.status != 202:
             raise NoAnswer(f"HTTP {answer.status} where 202 was due")
         operation_id = operation_id_of(answer)
@@ -206,7 +210,8 @@ class AzureBackup:
         except ArmAnswer as error:
             if error.status != 401:
                 raise
-            answer = post.send(fresh_token=True)
+            post.renew_token()
+            answer = post.send()
         if answer.status != 202:
             raise NoAnswer(f"HTTP {answer.status} where 202 was due")
 

@@ -114,7 +114,9 @@ class Ledger:
             finished_at=now,
         )
         event = render_end(final, end, source=self._settings.event_source, finished_at=now)
-        return Advanced(loaded=self.save_record(loaded, replace(final, event=event)), due_at=now)
+        # The event has the plan; kept twice, a large one would not fit an entity of 1 MiB.
+        stored = replace(final, end=replace(end, plan=None), event=event)
+        return Advanced(loaded=self.save_record(loaded, stored), due_at=now)
 
     def announce(self, loaded: Loaded, *, now: datetime) -> Advanced:
         """Give the target back, send the event as it was rendered, and close the request.

@@ -110,7 +110,11 @@ class ChosenPoint:
 class RestorePost(Protocol):
     """A restore POST that is ready to go."""
 
-    def send(self, *, fresh_token: bool = False) -> str:
+    def renew_token(self) -> None:
+        """Replace a token that was refused; raises `NotSent`."""
+        ...
+
+    def send(self) -> str:
         """Send it once and return the operation's id; raises `ArmError`."""
         ...
 

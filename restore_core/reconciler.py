@@ -219,9 +219,10 @@ class Reconciler:
         if record is None:
             raise StoreUnavailable("the record that stood in the way is gone")
         if record.payload_hash != copy.payload_hash:
+            # Nothing that changes, such as the phase: a redelivery must bring the same bytes.
             text = (
                 f"The request id {copy.request.request_id} was used before, for another restore "
-                f"(accepted {record.accepted_at:%Y-%m-%d %H:%M:%S} UTC, now {record.phase.value}). "
+                f"(accepted {record.accepted_at:%Y-%m-%d %H:%M:%S} UTC). "
                 "Send this one with an id of its own."
             )
             self._reject(

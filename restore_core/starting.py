@@ -1,8 +1,7 @@
-"""From `Accepted` to the answer of the restore POST.
+"""From `Accepted` to a claimed target: everything that is decided before a restore is sent.
 
-Knows the order that makes a restore run exactly once: decide and store what was decided, claim the
-target last, make everything ready, write the intent, send once, store what came of it. Refuses to
-know how a job is followed.
+Knows the order: whether to go on at all, which item and recovery point, and the target last. What
+was decided is kept, so that a retry cannot decide otherwise. Refuses to send.
 """
 
 from __future__ import annotations
@@ -10,43 +9,33 @@ from __future__ import annotations
 import json
 import logging
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import assert_never
 
 from restore_core.arm_ids import ArmIdError
 from restore_core.errors import (
     ArmAnswer,
     ArmError,
-    Conflict,
-    ErrorClass,
     LookupFailed,
-    NotSent,
-    SendOutcome,
     WaitingFor,
-    classify,
     says_missing,
-    send_outcome,
     wait_for,
 )
 from restore_core.ledger import Advanced, Ledger, record_of
-from restore_core.lifecycle import Event, Phase, Reason
+from restore_core.lifecycle import Event, Reason
 from restore_core.looking import JobsView, close
 from restore_core.payload import body_text, restore_body
-from restore_core.ports import Cancel, Loaded, RestorePost, Vaults
+from restore_core.ports import Cancel, Loaded, Vaults
 from restore_core.record import (
     Decision,
     End,
-    JobError,
     RestoreRecord,
-    Try,
-    TryState,
     source_account,
 )
 from restore_core.request import AlternateTarget
-from restore_core.settings import SEND_WINDOW, Settings
+from restore_core.sending import Sender, job_error
+from restore_core.settings import Settings
 from restore_core.times import format_time
 
 _log = logging.getLogger(__name__)
@@ -57,9 +46,6 @@ _LOOKUP_ADVICE = {
     Reason.RECOVERY_POINT_NOT_FOUND: "Send a new request for a recovery point that the item has.",
     Reason.RECOVERY_POINT_TOO_OLD: "Send a new request with a longer maxAge, or without one.",
 }
-
-ROLE_PATIENCE = timedelta(minutes=30)
-"""How long a 403 is taken for a role that is still being applied."""
 
 
 class Starter:
@@ -78,6 +64,7 @@ class Starter:
         self._vaults = vaults
         self._settings = settings
         self._monotonic = monotonic
+        self._sender = Sender(ledger=ledger, vaults=vaults, settings=settings, monotonic=monotonic)
 
     def advance(self, loaded: Loaded, view: JobsView, *, now: datetime) -> Advanced:
         """Take one step; raises `Conflict` when somebody else was first, before anything was
@@ -118,7 +105,7 @@ class Starter:
         if (end := self._reason_to_stop(record, loaded.cancel, now)) is not None:
             self._ledger.claims.give_back(record, now)
             return self._close(loaded, record, end, view, now)
-        return self._trigger(loaded, record, now, step=step)
+        return self._sender.trigger(loaded, record, now, step=step)
 
     def _reason_to_stop(
         self, record: RestoreRecord, cancel: Cancel | None, now: datetime
@@ -178,141 +165,6 @@ class Starter:
         holder = self._ledger.claims.take(record, target_key, now)
         return None if holder is None else f"The target is in use by the request {holder}."
 
-    def _trigger(
-        self, loaded: Loaded, record: RestoreRecord, now: datetime, *, step: datetime
-    ) -> Advanced:
-        """Write the intent, send, and store what came of it. `step` is when this step began: what
-        is due then is done next.
-        """
-        decision, body = record.decision, record.part.body
-        if decision is None or body is None:
-            raise LookupError("a decided request has a body")
-        one = Try(client_request_id=str(uuid.uuid4()), intended_at=now)
-        try:
-            post = self._vaults.prepare_restore(
-                decision.item, decision.point_id, body, one.client_request_id
-            )
-        except ArmError as error:
-            self._ledger.claims.give_back(record, now)
-            return self._wait(loaded, record, wait_for(error), str(error), now)
-        intended = replace(
-            record.with_part(record.part.with_try(one)).moved(Event.INTENDED),
-            waiting_for=None,
-            waiting_message="",
-            hold_until=None,
-        )
-        begun = self._monotonic()
-        try:
-            loaded = self._ledger.save_record(loaded, intended)
-        except Conflict:
-            self._give_back_if_ended(intended, now)
-            raise
-        answer = self._send(post, begun)
-        advanced = self._ledger.apply(
-            loaded,
-            lambda current: self._settled(current, one, answer, now),
-            lambda current: self._due_after_send(current, now, step),
-        )
-        if advanced is None:
-            return Advanced(loaded=loaded, due_at=now + self._settings.operation_poll)
-        settled = record_of(advanced.loaded)
-        if settled.phase is Phase.ACCEPTED:
-            self._ledger.claims.give_back(settled, now)
-        return advanced
-
-    def _give_back_if_ended(self, record: RestoreRecord, now: datetime) -> None:
-        """Give back a claim that was written after a cancel had ended the request.
-
-        Whoever ended it has looked for a claim before there was one, and nobody looks again. While
-        the request is open the claim stays: another instance may be about to act on it.
-        """
-        current = self._ledger.store.load(record.request.request_id, record.key).record
-        if current is not None and current.is_final:
-            self._ledger.claims.give_back(record, now)
-
-    def _send(self, post: RestorePost, begun: float) -> str | ArmError:
-        """Send within the window; return the operation's id, or the error that it was."""
-        window = SEND_WINDOW.total_seconds()
-        fresh_token = False
-        while True:
-            if self._monotonic() - begun >= window:
-                return NotSent("the send window closed before the restore was sent")
-            try:
-                return post.send(fresh_token=fresh_token)
-            except ArmError as error:
-                if fresh_token or send_outcome(error) is not SendOutcome.TOKEN_REFUSED:
-                    return error
-                # 401: nothing happened. The same try goes once more with a new token.
-                fresh_token = True
-
-    def _settled(
-        self, record: RestoreRecord, one: Try, answer: str | ArmError, now: datetime
-    ) -> RestoreRecord | None:
-        """Apply the answer to a record that may have moved on; `None` when it adds nothing."""
-        if one.client_request_id not in {kept.client_request_id for kept in record.tries}:
-            return None
-        if record.is_final:
-            _log.error("%s: an answer came after its end: %s", record.key, answer)
-            return None
-        if isinstance(answer, str):
-            taken = replace(one, state=TryState.TAKEN, operation_id=answer)
-            moved = record.with_part(record.part.with_try(taken)).moved(Event.TAKEN)
-            return replace(moved, failures=0, forbidden_since=None, waiting_for=None)
-        outcome = send_outcome(answer)
-        _log.warning("%s: the restore POST: %s: %s", record.key, outcome.value, answer)
-        if outcome is SendOutcome.UNKNOWN:
-            unknown = replace(one, state=TryState.UNKNOWN)
-            # In `Accepted` another instance has given this try up; it must be settled after all.
-            given_up = record.phase is Phase.ACCEPTED
-            moved = record.moved(Event.INTENDED if given_up else Event.WAITED)
-            return replace(moved.with_part(record.part.with_try(unknown)), waiting_for=None)
-        current = record.part.current_try
-        dropped = record.with_part(record.part.without_try(one.client_request_id))
-        if record.phase is not Phase.TRIGGERING or current is None:
-            return dropped
-        if current.client_request_id != one.client_request_id:
-            # Another instance has a later try on its way: only its answer moves the record.
-            return dropped
-        return self._after_no(dropped, outcome, answer, now)
-
-    def _after_no(
-        self, record: RestoreRecord, outcome: SendOutcome, error: ArmError, now: datetime
-    ) -> RestoreRecord:
-        """Go on from `Triggering` after an answer that certainly started nothing."""
-        why = wait_for(error)
-        match outcome:
-            case SendOutcome.DELAYED if why is WaitingFor.TARGET_BUSY and record.in_doubt:
-                # Busy with what, if not with the restore that an earlier try started?
-                for one in record.in_doubt:
-                    again = replace(one, state=TryState.UNKNOWN, absent_since=None)
-                    record = record.with_part(record.part.with_try(again))
-                return record.moved(Event.WAITED)
-            case SendOutcome.DELAYED:
-                hold = _hold(error)
-                return replace(
-                    _taken_back(record, why, error), hold_until=now + hold if hold else None
-                )
-            case SendOutcome.NOT_SENT:
-                return _taken_back(record, WaitingFor.SERVICE_UNAVAILABLE, error)
-            case SendOutcome.FORBIDDEN | SendOutcome.TOKEN_REFUSED:
-                since = record.forbidden_since or now
-                if now - since < ROLE_PATIENCE:
-                    back = _taken_back(record, WaitingFor.NOT_AUTHORIZED_YET, error)
-                    return replace(back, forbidden_since=since)
-                return replace(record, pending_end=_refused(error, Reason.NOT_AUTHORIZED))
-            case SendOutcome.REFUSED:
-                return replace(record, pending_end=_refused(error, Reason.TRIGGER_REFUSED))
-            case SendOutcome.UNKNOWN:
-                raise LookupError("an unknown outcome keeps its try")
-        assert_never(outcome)
-
-    def _due_after_send(self, record: RestoreRecord, now: datetime, step: datetime) -> datetime:
-        if record.pending_end is not None:
-            return step
-        if record.phase is Phase.ACCEPTED:
-            return self._ledger.back_off(record, now)
-        return now + self._settings.operation_poll
-
     def _after_failed_read(
         self,
         loaded: Loaded,
@@ -327,7 +179,7 @@ class Starter:
                 reason=Reason.SOURCE_NOT_FOUND,
                 message=f"Azure knows no such vault: {error}",
                 recommendation="Check vaultId: subscription, resource group and name.",
-                error=_job_error(error),
+                error=job_error(error),
             )
             return self._close(loaded, record, end, view, now)
         hold = error.retry_after if isinstance(error, ArmAnswer) else None
@@ -362,47 +214,6 @@ class Starter:
                 "body": json.loads(body),
             },
         )
-
-
-def _taken_back(record: RestoreRecord, why: WaitingFor, error: ArmError) -> RestoreRecord:
-    return replace(
-        record.moved(Event.TAKEN_BACK),
-        waiting_for=why,
-        waiting_message=str(error)[:2000],
-        failures=record.failures + 1,
-    )
-
-
-def _hold(error: ArmError) -> timedelta | None:
-    if not isinstance(error, ArmAnswer):
-        return None
-    return error.retry_after or classify(error.code, error.message).hold
-
-
-def _refused(error: ArmError, reason: Reason) -> End:
-    failure = classify(*_code_and_message(error))
-    return End(
-        event=Event.REFUSED_BY_AZURE,
-        reason=reason,
-        message=f"Azure Backup refused the restore: {error}",
-        recommendation=failure.advice,
-        error=_job_error(error),
-    )
-
-
-def _job_error(error: ArmError) -> JobError:
-    code, message = _code_and_message(error)
-    kind = classify(code, message).kind
-    if kind is ErrorClass.UNKNOWN and isinstance(error, ArmAnswer):
-        by_status = {401: ErrorClass.CONFIGURATION, 403: ErrorClass.CONFIGURATION}
-        kind = by_status.get(error.status, ErrorClass.REQUEST)
-    return JobError(code=code, message=message, kind=kind)
-
-
-def _code_and_message(error: ArmError) -> tuple[str, str]:
-    if isinstance(error, ArmAnswer):
-        return error.code or f"HTTP{error.status}", error.message or str(error)
-    return type(error).__name__, str(error)
 
 
 def _cancelled(cancel: Cancel, reason: Reason) -> End:

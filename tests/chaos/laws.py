@@ -150,7 +150,8 @@ class _Court:
         for job in jobs:
             if job["activity_id"] not in tries:
                 yield _breach(Law.DOUBLE, name, f"its record knows nothing of job {job['id']}")
-        yield from self._truth(ask, self._ends[name][0]["data"], jobs, tries)
+        if len(jobs) <= 1:
+            yield from self._truth(ask, self._ends[name][0]["data"], jobs, tries)
 
     def _one_end(self, name: str, key: str, ends: Sequence[Json]) -> Iterator[Breach]:
         record = self._facts.records.get(key)

@@ -27,6 +27,8 @@ def _rule(on: str | list[str], chance: float, kind: str, **action: object) -> Js
     }
 
 
+# A job that is listed late and whose 202 is lost is what the grace is for.
+_LATE = _rule("restore", 0.3, "late_job", seconds=LATE_SERVICE_SECONDS)
 # Shaping faults come first: those that make the answer by themselves end the list for a call.
 _JOBS = (
     _rule("restore", 0.08, "late_job", seconds=LATE_SERVICE_SECONDS),
@@ -94,7 +96,7 @@ _CANCELS = (
 )
 SPELLS: Mapping[str, Sequence[Json]] = {
     "unsettled": (*_JOBS, *_LOST, *_NEVER_CAME, *_NOT_NOW, *_READS, *_CANCELS),
-    "lost answers": (*_JOBS, *_LOST, *_LOST, *_CANCELS),
+    "lost answers": (_LATE, *_JOBS, *_LOST, *_LOST, *_CANCELS),
     "bad reads": (*_JOBS, *_READS, *_READS, *_READS, *_CANCELS),
     "throttled": (*_JOBS, _rule(_EVERY, 0.3, "status", status=429, retry_after=1), *_NOT_NOW),
     "outage": (*_JOBS, _rule(_EVERY, 0.5, "status", status=503), _rule(_EVERY, 0.3, "reset")),

@@ -699,7 +699,8 @@ def test_a_post_is_sent_again_only_when_it_is_told_to(trusted: ssl.SSLContext) -
         with pytest.raises(ArmAnswer):
             prepared.send()
         assert len(server.calls) == 1
-        assert prepared.send(fresh_token=True).status == 202
+        prepared.renew_token()
+        assert prepared.send().status == 202
         assert server.tokens == [f"Bearer {SECRET}-0", f"Bearer {SECRET}-1"]
         assert {call.headers["x-ms-client-request-id"] for call in server.calls} == {CLIENT_ID}
 

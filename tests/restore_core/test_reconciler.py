@@ -245,6 +245,37 @@ def test_retry_after_is_honoured(world: World) -> None:
     assert world.vaults.posts == 2
 
 
+def test_a_refused_token_is_renewed_once_within_the_same_try(world: World) -> None:
+    world.vaults.fates = [ArmAnswer(status=401)]
+    world.send(request())
+    assert (world.vaults.posts, world.vaults.tokens) == (2, 1)
+    world.sweep_until_quiet()
+    assert world.end_of("r1")["attempts"] == 1
+
+
+def test_a_token_that_is_refused_twice_waits_as_a_role_does(world: World) -> None:
+    world.vaults.fates = [ArmAnswer(status=401), ArmAnswer(status=401)]
+    world.send(request())
+    assert world.record("r1").waiting_for == "NotAuthorizedYet"
+    world.sweep_until_quiet()
+    assert world.end_of("r1")["phase"] == "Completed"
+
+
+def test_a_token_that_comes_after_the_send_window_sends_nothing(world: World) -> None:
+    def slow(_number: int, name: str) -> None:
+        if name == "arm.post.renew_token":
+            world.pass_time(31)
+
+    world.calls.during = slow
+    world.vaults.fates = [ArmAnswer(status=401)]
+    world.send(request())
+    assert world.vaults.posts == 1
+    assert world.record("r1").phase is Phase.ACCEPTED
+    assert world.record("r1").tries == ()
+    world.sweep_until_quiet()
+    world.check_laws()
+
+
 def test_a_role_that_takes_long_ends_after_half_an_hour(world: World) -> None:
     world.vaults.fates = [ArmAnswer(status=403, code="AuthorizationFailed")] * 100
     world.send(request())

@@ -78,6 +78,8 @@ class MemoryVaults:
         self.list_delay = 0.0
         self.next_end = JobEnd.COMPLETED
         self.posts = 0
+        self.tokens = 0
+        """How often a POST's token was renewed."""
         self.missing_shares: set[str] = set()
         self.points = [
             RecoveryPoint(id=f"93288{day}", time=datetime(2026, 1, day, 8, tzinfo=UTC))
@@ -252,5 +254,8 @@ class _Post:
         self._body = body
         self._client_request_id = client_request_id
 
-    def send(self, *, fresh_token: bool = False) -> str:
+    def renew_token(self) -> None:
+        self._vaults.tokens += 1
+
+    def send(self) -> str:
         return self._vaults.start(self._item, self._body, self._client_request_id)

@@ -48,6 +48,9 @@ def asked(town: Town) -> Asked:
         for in_base64 in (False, True):
             share = town.share()
             wanted = request(share, f"shape-{share.number}", **fields)
+            if "folder" in wanted["target"]:
+                folder = f"{wanted['target']['folder']} {share.number}"
+                wanted["target"] = {**wanted["target"], "folder": folder}
             town.outside.send(encoded(wanted) if in_base64 else wanted)
             found[shape, in_base64] = (share, wanted)
     return found

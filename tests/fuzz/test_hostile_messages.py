@@ -1,0 +1,98 @@
+"""Hostile messages: each is answered, each answer can be sent, and none reaches a URL as text."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+
+import pytest
+from azure.storage.queue import QueueClient
+
+from local.storage import Azurite
+from restore_core.completion import CompletionQueue
+from restore_core.settings import Storage
+from tests.fuzz import campaign
+from tests.fuzz.answered import check_event, check_url
+from tests.fuzz.campaign import Campaign
+from tests.fuzz.strategies import ITEM
+from tests.simulators.world import VAULT
+
+EXAMPLES = 400
+SEED = 4
+READ = 32
+"""As many messages as a queue gives at once."""
+POINTS = f"https://arm.test{ITEM}/recoveryPoints"
+
+
+@pytest.fixture(scope="module")
+def sent() -> Campaign:
+    """A small campaign; the large one is `python -m tests.fuzz`."""
+    return campaign.run(EXAMPLES, SEED)
+
+
+def test_every_message_leads_to_one_rejection_or_to_one_record_that_ends(sent: Campaign) -> None:
+    assert sent.bugs == {}
+    assert sent.sent >= EXAMPLES
+    assert sent.tally.outcomes.total() == sent.sent
+
+
+def test_the_messages_come_to_every_kind_of_answer(sent: Campaign) -> None:
+    wanted = {
+        *("rejected, Unreadable", "rejected, Invalid", "rejected, UnknownRequest"),
+        *("Completed, JobCompleted", "Planned, Planned"),
+    }
+    assert all(sent.tally.outcomes[outcome] >= 3 for outcome in wanted)
+    assert len(sent.tally.problems) > 30
+    assert sent.tally.urls > 100
+    assert any("(cut)" in text for text in sent.tally.events), "no event was too long"
+
+
+@pytest.mark.parametrize("encoding", ["none", "base64"])
+def test_a_queue_takes_the_events_and_gives_them_back_unchanged(
+    azurite: Azurite, sent: Campaign, encoding: str
+) -> None:
+    name, given = f"fuzz-{uuid.uuid4()}", sorted(sent.tally.events, key=len)[-READ:]
+    assert len(given) == READ
+    connection = azurite.connection_string
+    with QueueClient.from_connection_string(connection, name) as queue:
+        queue.create_queue()
+        completions = CompletionQueue.open(
+            Storage(connection_string=connection),
+            name,
+            None,
+            encoding="base64" if encoding == "base64" else "none",
+        )
+        for text in given:
+            completions.send(text)
+        messages = [one.content for one in queue.receive_messages(max_messages=READ)]
+        queue.delete_queue()
+    assert sorted(_plain(one, encoding) for one in messages) == sorted(given)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{POINTS}/1/restore?api-version=2026-07-01#x",
+        f"{POINTS}/1/restore?api-version=2026-07-01&x=1",
+        f"{POINTS}/1%2F..%2F2/restore?api-version=2026-07-01",
+        f"{POINTS}/../restore?api-version=2026-07-01",
+        f"https://elsewhere{VAULT}/backupJobs?api-version=2026-07-01",
+        f"https://arm.test{VAULT}/backupJobs?api-version=2026-07-01&$filter=x' or 1 eq 1",
+        f"https://arm.test{VAULT}/backupConfig/vaultconfig?api-version=2026-07-01",
+        f"https://arm.test{VAULT.lower()}/backupJobs?api-version=2026-07-01",
+    ],
+)
+def test_the_check_of_urls_sees_what_it_is_there_for(url: str) -> None:
+    check_url(f"https://arm.test{VAULT}/backupJobs?api-version=2026-07-01")
+    with pytest.raises(AssertionError):
+        check_url(url)
+
+
+@pytest.mark.parametrize("text", ['{"a":"é"}', '{"a":1}', '{"a":"' + "x" * 50_000 + '"}'])
+def test_the_check_of_events_sees_what_it_is_there_for(text: str) -> None:
+    with pytest.raises(AssertionError):
+        check_event(text)
+
+
+def _plain(content: str, encoding: str) -> str:
+    return base64.b64decode(content).decode() if encoding == "base64" else content
