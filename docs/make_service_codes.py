@@ -72,8 +72,8 @@ A refused POST then has the class `Request`, or `Configuration` after a 401 or 4
 
 Where the code does not wait, the status decides. 429 waits for `Throttled`. 403, and 401 with a
 fresh token, wait for `NotAuthorizedYet` for at most half an hour, since roles take time to apply.
-408, 499 and every 5xx leave open whether a restore was started, so the vault's job list is read
-before anything is sent again. Any other refusal is final.
+408, 499 and every 5xx, whatever the code, leave open whether a restore was started: the vault's job
+list is read before anything is sent again. Any other refusal is final.
 """
 
 

@@ -38,6 +38,9 @@ from restore_core.settings import Origin
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A page of a list is far below this; an answer above it is no answer."""
 MAX_TEXT = 2000
+_LINE_BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_TOKEN = re.compile(r"""\bbearer\s+[^\s"'<>]+""", re.IGNORECASE)
+_SIGNATURE = re.compile(r"""([?&](?:t|c|s|h|sig|code)=)[^&\s"'<>]+""", re.IGNORECASE)
 _LONGEST_WAIT = timedelta(days=1)
 _USER_AGENT = "azure-files-restore"
 _CLIENT_REQUEST_ID = "x-ms-client-request-id"
@@ -380,12 +383,22 @@ def _checked(response: requests.Response, content: bytes) -> Answer:
         message = content[:300].decode("ascii", "replace")
     raise ArmAnswer(
         status=response.status_code,
-        code=code[:200],
-        message=message[:MAX_TEXT],
+        code=_quotable(code)[:200],
+        message=_quotable(message)[:MAX_TEXT],
         retry_after=retry_after(answer),
         gateway=answer.headers.get("x-ms-failure-cause", "").casefold() == "gateway",
         request_id=answer.headers.get("x-ms-correlation-request-id", "")[:100],
     )
+
+
+def _quotable(text: str) -> str:
+    """Make an answer's words fit for a log and an event: one line, and no secret of ours in it.
+
+    A proxy's error page may quote the request that it did not like, token and all.
+    """
+    text = _LINE_BREAKING.sub(" ", text)
+    text = _TOKEN.sub("Bearer (removed)", text)
+    return _SIGNATURE.sub(r"\1(removed)", text)
 
 
 class _Headers(dict[str, str]):

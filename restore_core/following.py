@@ -89,9 +89,11 @@ class Follower:
         _log.warning(
             "%s: %d tries did not happen, by the vault's own job list", record.key, len(absent)
         )
-        advanced = self._ledger.save(loaded, back, due_at=now)
+        # Due for others only after the claim is given back: one that took it for its own would
+        # send without having claimed.
+        advanced = self._ledger.save(loaded, back, due_at=now + self._settings.retry_base)
         self._ledger.claims.give_back(back, now)
-        return advanced
+        return replace(advanced, due_at=now)
 
     def _find_job(
         self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime

@@ -25,7 +25,7 @@ from restore_core.errors import (
 from restore_core.events import render_rejection
 from restore_core.following import Follower
 from restore_core.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
-from restore_core.lifecycle import Phase, Rejection
+from restore_core.lifecycle import Phase, Reason, Rejection
 from restore_core.looking import JobsView
 from restore_core.ports import Cancel, Completions, Loaded, Message, Store, Vaults
 from restore_core.reading import read_message
@@ -258,7 +258,12 @@ class Reconciler:
             _log.info("%s: cancelled more than once", request.request_id)
         loaded = self._store.load(request.request_id, request.request_id)
         record = loaded.record
-        if record is None:
+        early = record is not None and (
+            record.end is not None and record.end.reason is Reason.CANCELLED_BEFORE_ARRIVAL
+        )
+        if record is None or (early and message.inserted_at < record.accepted_at):
+            # The second: a redelivery, after the request has come and ended by this very cancel.
+            # It is answered as it was the first time, to the byte.
             hours = self._settings.start_limit / timedelta(hours=1)
             self._reject(
                 message,

@@ -141,7 +141,9 @@ class Sender:
         if one.client_request_id not in {kept.client_request_id for kept in record.tries}:
             return None
         if record.is_final:
-            _log.error("%s: an answer came after its end: %s", record.key, answer)
+            # With a job on record the try was adopted and has ended before its own answer came.
+            level = logging.INFO if record.jobs else logging.ERROR
+            _log.log(level, "%s: an answer came after its end: %s", record.key, answer)
             return None
         if isinstance(answer, str):
             taken = replace(one, state=TryState.TAKEN, operation_id=answer)

@@ -61,8 +61,10 @@ def credential(client_id: str, authority: str) -> TokenCredential:
 def build(environment: Mapping[str, str]) -> Reconciler:
     """Build the engine out of an environment; raises `SettingsError`."""
     # These write headers and URLs at INFO: signed links and account names have no place in a log.
-    for name in ("azure", "urllib3"):
+    for name in ("azure", "msal", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A cut-off answer is an outcome here, with its own line; this one brings a traceback and a URL.
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
     settings = Settings.read(environment)
     storage = settings.storage
     keyless = None

@@ -330,6 +330,11 @@ TO_REJECT = tuple(
         ('"r1",', '"r1", "items": null,'),
         ('"r1",', '"r1", "Reason": "x",'),
         ('"r1",', '"r1", "": "",'),
+        ("resourceGroups/rg/", "resourceGroups/../"),
+        ("resourceGroups/rg/", "resourceGroups/%2e%2e/"),
+        ("resourceGroups/rg/", "resourceGroups/rg./"),
+        ("/subscriptions/ef4ab5a7", "/subscriptions/ef4ab5a7-"),
+        ('"/subscriptions', '"https://elsewhere/subscriptions'),
     )
 )
 """Messages with one thing wrong that a careless reader would let pass."""

@@ -12,9 +12,9 @@ from local.storage import Azurite
 from restore_core.completion import CompletionQueue
 from restore_core.settings import Storage
 from tests.fuzz import campaign
-from tests.fuzz.answered import check_event, check_url
+from tests.fuzz.answered import Tally, check_event, check_message, check_url
 from tests.fuzz.campaign import Campaign
-from tests.fuzz.strategies import ITEM
+from tests.fuzz.strategies import ITEM, TO_REJECT
 from tests.simulators.world import VAULT
 
 EXAMPLES = 400
@@ -45,6 +45,13 @@ def test_the_messages_come_to_every_kind_of_answer(sent: Campaign) -> None:
     assert len(sent.tally.problems) > 30
     assert sent.tally.urls > 100
     assert any("(cut)" in text for text in sent.tally.events), "no event was too long"
+
+
+@pytest.mark.parametrize("body", TO_REJECT)
+def test_what_a_careless_reader_would_let_pass_is_rejected(body: bytes) -> None:
+    tally = Tally()
+    check_message(body, tally)
+    assert set(tally.outcomes) == {"rejected, Invalid"}
 
 
 @pytest.mark.parametrize("encoding", ["none", "base64"])

@@ -282,6 +282,19 @@ def test_an_error_keeps_the_services_code_and_words(
     assert bool(raised.value.message) is bool(message)
 
 
+def test_a_page_that_quotes_our_request_gives_no_secret_and_no_line_away() -> None:
+    page = (
+        b"<pre>GET /x?api-version=1&t=1&c=CERT&s=SIGNED&h=HASH\r\n"
+        b"Authorization: Bearer eyJ0.eyJh.sig\r\nINFO all is well</pre>"
+    )
+    with serving(Reply(status=407, body=page)) as server, pytest.raises(ArmAnswer) as raised:
+        get(client(server))
+    text = str(raised.value)
+    assert not any(secret in text for secret in ("eyJ0", "CERT", "SIGNED", "HASH"))
+    assert text.isprintable()
+    assert "Authorization: Bearer (removed) INFO" in text
+
+
 def test_an_error_keeps_what_support_asks_for_and_who_answered() -> None:
     headers = (
         ("x-ms-failure-cause", "Gateway"),

@@ -528,6 +528,69 @@ def test_a_cancel_before_its_request_is_kept_and_works(world: World) -> None:
     assert world.vaults.posts == 0
 
 
+def test_a_second_early_cancel_is_answered_alike_after_its_request_has_ended(
+    world: World,
+) -> None:
+    world.send(cancel())
+    second = world.message(cancel())
+    world.deliver(second)
+    world.pass_time(60)
+    world.send(request())
+    assert world.record("r1").phase is Phase.CANCELLED
+    world.deliver(second)
+    ids = [json.loads(text)["id"] for text in set(world.queue.sent)]
+    assert len(ids) == len(set(ids)) == 3
+
+
+def test_a_reused_id_is_answered_alike_whenever_its_message_comes_again(world: World) -> None:
+    world.send(request())
+    reused = world.message(request(copyOptions="Skip"))
+    world.deliver(reused)
+    world.sweep_until_quiet()
+    world.deliver(reused)
+    copies = [text for text in world.queue.sent if "RequestIdReused" in text]
+    assert len(copies) == 2
+    assert len(set(copies)) == 1
+
+
+def test_resends_after_the_end_that_cross_one_another_are_all_acknowledged(world: World) -> None:
+    world.send(request())
+    world.sweep_until_quiet()
+    world.pass_time(60)
+    crossing = [world.message(request()), world.message(request())]
+
+    def cross(_number: int, name: str) -> None:
+        if name == "queue.send" and crossing:
+            assert world.deliver(crossing.pop())
+
+    world.calls.during = cross
+    assert world.deliver(crossing.pop())
+    assert len(set(world.queue.sent)) == 1
+
+
+@pytest.mark.parametrize("at", ["table.read_claim", "table.write_claim"])
+@pytest.mark.parametrize("by_item", [False, True])
+def test_a_cancel_that_races_the_claim_leaves_no_claim(
+    world: World, at: str, *, by_item: bool
+) -> None:
+    item = f"{VAULT}/backupFabrics/Azure/protectionContainers/StorageContainer;Storage;rg;source1"
+    source: dict[str, Any] = {
+        "source": {"protectedItemId": f"{item}/protectedItems/AzureFileShare;abc"}
+    }
+    other = [cancel()]
+
+    def race(_number: int, name: str) -> None:
+        if name == at and other:
+            world.send(other.pop())
+
+    world.calls.during = race
+    world.send(request(**source) if by_item else request())
+    world.sweep_until_quiet()
+    assert world.end_of("r1")["phase"] == "Cancelled"
+    held = [row["holders_0"] for row in rows(world.tables, "restoreclaims")]
+    assert set(held) <= {"[]"}
+
+
 def test_a_cancel_from_before_the_start_limit_is_forgotten(world: World) -> None:
     world.send(cancel())
     world.pass_time(25 * 3600)

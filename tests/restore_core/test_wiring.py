@@ -131,3 +131,4 @@ def test_the_chatty_loggers_stay_quiet() -> None:
     wiring.build({"RestoreStorage": AZURITE_LIKE})
     assert logging.getLogger("azure").level == logging.WARNING
     assert logging.getLogger("urllib3").level == logging.WARNING
+    assert logging.getLogger("msal").level == logging.WARNING

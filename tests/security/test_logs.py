@@ -65,7 +65,7 @@ class Tokens:
 @pytest.fixture(autouse=True)
 def loggers(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Our loggers at DEBUG and all others, too; `azure` and `urllib3` as the app sets them."""
-    levels = {name: logging.getLogger(name).level for name in ("azure", "urllib3")}
+    levels = {name: logging.getLogger(name).level for name in ("azure", "msal", "urllib3")}
     with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "restore_core"):
         with pytest.raises(SettingsError):
             wiring.build({})
