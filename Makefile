@@ -8,8 +8,9 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 SEED ?= 1
 REQUESTS ?= 1000
+EXAMPLES ?= 20000
 
-.PHONY: setup up demo test check format chaos docs lock audit clean
+.PHONY: setup up demo test check format chaos fuzz docs lock audit clean
 
 setup: $(READY)
 
@@ -35,6 +36,9 @@ test: setup
 # The campaigns at full size; small ones are part of the tests.
 chaos: setup
 	$(BIN)/python -m tests.chaos --seed $(SEED) --requests $(REQUESTS)
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --seed $(SEED) --examples $(EXAMPLES)
 
 check: setup
 	$(BIN)/ruff format --check .
