@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from restore_core.ports import Message
+from restore_core.errors import ArmAnswer
+from restore_core.ports import Completions, Message, RestorePost, Store, Vaults
 from tests.simulators.vaults import Fate
 from tests.simulators.world import SHAPES, Calls, Crash, World, elsewhere, request
 
@@ -36,6 +37,11 @@ def _lost_request(world: World) -> list[dict[str, Any] | bytes]:
 
 def _not_sent(world: World) -> list[dict[str, Any] | bytes]:
     world.vaults.fates = [Fate.NOT_SENT]
+    return [request()]
+
+
+def _refused_token(world: World) -> list[dict[str, Any] | bytes]:
+    world.vaults.fates = [ArmAnswer(status=401)]
     return [request()]
 
 
@@ -73,6 +79,7 @@ SCENARIOS: dict[str, Scenario] = {
     "a lost answer": _lost_answer,
     "a lost request": _lost_request,
     "a POST that was not sent": _not_sent,
+    "a refused token": _refused_token,
     "an operation that fails": _failed_operation,
     "a cancel": _cancelled,
     "a cancel before its request": _cancelled_first,
@@ -132,3 +139,23 @@ def _kinds(world: World) -> set[str]:
 def _kinds_of(ids: set[str]) -> set[str]:
     """Every message is answered, whichever way the race of a cancel goes."""
     return {event_id.partition("/")[0] for event_id in ids}
+
+
+def _methods(port: type) -> set[str]:
+    return {name for name, value in vars(port).items() if callable(value) and name[0] != "_"}
+
+
+def test_every_external_call_that_exists_is_among_those_that_were_crashed() -> None:
+    """A port's method that no scenario calls would be a call at which nobody has crashed."""
+    made: set[str] = set()
+    for scenario in SCENARIOS.values():
+        calls = Calls()
+        run(scenario, calls)
+        made.update(calls.names)
+    stays_inside = {"prepare_restore", "restore_url"}
+    assert made == {
+        *(f"table.{name}" for name in _methods(Store)),
+        *(f"queue.{name}" for name in _methods(Completions)),
+        *(f"arm.{name}" for name in _methods(Vaults) - stays_inside),
+        *(f"arm.post.{name}" for name in _methods(RestorePost)),
+    }
