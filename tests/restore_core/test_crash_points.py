@@ -1,4 +1,4 @@
-"""A crash at every call that leaves the app, just before it and just after it.
+"""A crash, and an outage of storage, at every call that leaves the app: before it and after it.
 
 Each scenario is run once to count its calls. Then, for each call, it is run again in a new world,
 killed there, started with fresh objects on the same storage, and swept until nothing stands open.
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from restore_core.errors import ArmAnswer
+from restore_core.errors import ArmAnswer, StoreUnavailable
 from restore_core.ports import Completions, Message, RestorePost, Store, Vaults
+from tests.simulators.store import rows
 from tests.simulators.vaults import Fate
 from tests.simulators.world import SHAPES, Calls, Crash, World, elsewhere, request
 
@@ -130,6 +132,48 @@ def test_a_crash_at_any_call_breaks_no_law(name: str) -> None:
             except AssertionError as error:
                 raise AssertionError(f"crash {when} call {number}, {call}: {error}") from error
             assert _kinds(world) >= _kinds_of(ends), f"crash {when} call {number}, {call}"
+
+
+def run_through_outage(scenario: Scenario, calls: Calls) -> World:
+    """Run a scenario whose storage fails somewhere; messages come again, and so does the sweep."""
+    random.seed(0)
+    world = World()
+    waiting = [world.message(body) for body in scenario(world)]
+    world.start(calls)
+    for message in waiting:
+        while not world.deliver(message):
+            world.pass_time(30)
+        world.pass_time(12)
+        with suppress(StoreUnavailable):
+            world.app.sweep(world.now)
+    while rows(world.tables, "openrestores"):
+        with suppress(StoreUnavailable):
+            world.sweep(after=15)
+    return world
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("lost", ["request", "answer"])
+def test_an_outage_of_storage_at_any_call_breaks_no_law(name: str, lost: str) -> None:
+    scenario = SCENARIOS[name]
+    calls = Calls()
+    ends = {event["id"] for event in run_through_outage(scenario, calls).events()}
+    for number, call in enumerate(calls.names):
+        if not call.startswith(("table.", "queue.")):
+            continue
+        struck = Calls()
+
+        def fail(at: int, what: str, number: int = number) -> Exception | None:
+            return StoreUnavailable(what) if at == number else None
+
+        setattr(struck, "fail" if lost == "request" else "fail_after", fail)
+        world = run_through_outage(scenario, struck)
+        assert len(struck.names) > number
+        try:
+            world.check_laws()
+        except AssertionError as error:
+            raise AssertionError(f"{lost} of call {number}, {call}, lost: {error}") from error
+        assert _kinds(world) >= _kinds_of(ends), f"{lost} of call {number}, {call}, lost"
 
 
 def _kinds(world: World) -> set[str]:

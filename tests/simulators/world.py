@@ -49,6 +49,8 @@ class Calls:
     crash_after: int | None = None
     dead: bool = False
     fail: Callable[[int, str], Exception | None] = lambda _number, _name: None
+    fail_after: Callable[[int, str], Exception | None] = lambda _number, _name: None
+    """As `fail`, when the call has done its work: the answer is lost."""
     during: Callable[[int, str], None] = lambda _number, _name: None
 
     def make(self, name: str, call: Callable[[], Any]) -> Any:
@@ -64,11 +66,14 @@ class Calls:
             raise error
         self.during(number, name)
         try:
-            return call()
+            result = call()
         finally:
             if number == self.crash_after:
                 self.dead = True
                 raise Crash
+        if (error := self.fail_after(number, name)) is not None:
+            raise error
+        return result
 
 
 class _Counted:
