@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from restore_core.claims import TargetClaims
-from restore_core.errors import ArmAnswer, ArmError, Conflict
+from restore_core.errors import ArmAnswer, ArmError, Conflict, WaitingFor
 from restore_core.events import render_end
 from restore_core.ports import Completions, Loaded, Store
 from restore_core.record import End, OpenRow, RestoreRecord
@@ -58,6 +58,13 @@ class Ledger:
         saved = self.save_record(loaded, record)
         self.store.put_open(OpenRow.of(record, due_at))
         return Advanced(loaded=saved, due_at=due_at)
+
+    def wait(
+        self, loaded: Loaded, record: RestoreRecord, why: WaitingFor, message: str, now: datetime
+    ) -> Advanced:
+        """Let a request stay in `Accepted`, with the reason, until its back-off is over."""
+        waiting = record.waiting(why, message)
+        return self.save(loaded, waiting, due_at=self.back_off(waiting, now))
 
     def postpone(self, loaded: Loaded, *, due_at: datetime) -> Advanced:
         """Leave the record as it is and look again later."""

@@ -19,7 +19,7 @@ from restore_core.errors import ArmAnswer, ArmError, classify
 from restore_core.ledger import Advanced, Ledger
 from restore_core.lifecycle import Event, Reason
 from restore_core.ports import JobListing, Loaded, Vaults
-from restore_core.record import End, FollowedJob, JobError, RestoreRecord, Try, TryState, follow
+from restore_core.record import End, FollowedJob, JobError, RestoreRecord, Try, TryState
 from restore_core.settings import Settings
 from restore_core.times import format_time
 from restore_core.vault import Job
@@ -115,13 +115,24 @@ def _after_listing(one: Try, listing: JobListing, *, seen: bool, grace: timedelt
 
 def followed(job: Job) -> FollowedJob:
     """Keep of a job what its request needs, with the first of its errors put into words."""
-    if not job.errors:
-        return follow(job, error=None, advice="")
-    first = job.errors[0]
-    failure = classify(first.code, first.message)
-    advice = " ".join(dict.fromkeys([failure.advice, *first.recommendations]))
-    error = JobError(code=first.code, message=first.message, kind=failure.kind)
-    return follow(job, error=error, advice=advice)
+    error, advice = None, ""
+    if job.errors:
+        first = job.errors[0]
+        failure = classify(first.code, first.message)
+        error = JobError(code=first.code, message=first.message, kind=failure.kind)
+        advice = " ".join(dict.fromkeys([failure.advice, *first.recommendations]))
+    return FollowedJob(
+        id=job.id,
+        status=job.status,
+        end=job.end,
+        start_time=job.start_time,
+        end_time=job.end_time,
+        files=job.files,
+        directories=job.directories,
+        transferred_mb=job.transferred_mb,
+        error=error,
+        advice=advice,
+    )
 
 
 def close(

@@ -19,9 +19,10 @@ from restore_core.arm_ids import ArmIdError, ProtectedItemId, StorageAccountId
 from restore_core.errors import ErrorClass, WaitingFor
 from restore_core.lifecycle import FINAL, Event, Phase, Reason, next_phase
 from restore_core.request import AlternateTarget, ItemSource, Priority, RestoreRequest, payload_hash
-from restore_core.vault import Job, JobEnd, Tally
+from restore_core.vault import JobEnd, Tally
 
 SCHEMA = 1
+MAX_WAITING_CHARACTERS = 2000
 
 
 class TryState(StrEnum):
@@ -101,11 +102,8 @@ class Part:
 
     def with_try(self, changed: Try) -> Self:
         """Replace the try of that client request id, or append it."""
-        ids = [one.client_request_id for one in self.tries]
-        if changed.client_request_id not in ids:
-            return replace(self, tries=(*self.tries, changed))
-        at = ids.index(changed.client_request_id)
-        return replace(self, tries=(*self.tries[:at], changed, *self.tries[at + 1 :]))
+        tries = {one.client_request_id: one for one in self.tries}
+        return replace(self, tries=tuple((tries | {changed.client_request_id: changed}).values()))
 
     def without_try(self, client_request_id: str) -> Self:
         """Forget a try that certainly started nothing."""
@@ -114,11 +112,8 @@ class Part:
 
     def with_job(self, job: FollowedJob) -> Self:
         """Replace the job of that id, or append it."""
-        ids = [one.id for one in self.jobs]
-        if job.id not in ids:
-            return replace(self, jobs=(*self.jobs, job))
-        at = ids.index(job.id)
-        return replace(self, jobs=(*self.jobs[:at], job, *self.jobs[at + 1 :]))
+        jobs = {one.id: one for one in self.jobs}
+        return replace(self, jobs=tuple((jobs | {job.id: job}).values()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,12 +264,14 @@ class RestoreRecord:
         """Take the transition; raises `IllegalTransitionError`."""
         return replace(self, phase=next_phase(self.phase, event))
 
-    def waiting(self, why: WaitingFor | None, message: str = "") -> Self:
-        """Stay in `Accepted` and say why."""
+    def waiting(
+        self, why: WaitingFor | None, message: str = "", *, event: Event = Event.WAITED
+    ) -> Self:
+        """Stay in `Accepted`, or go back there by `event`, and say why in bounded words."""
         return replace(
-            self.moved(Event.WAITED),
+            self.moved(event),
             waiting_for=why,
-            waiting_message=message,
+            waiting_message=message[:MAX_WAITING_CHARACTERS],
             failures=self.failures + 1,
         )
 
@@ -334,22 +331,6 @@ def source_account(item_id: ProtectedItemId, known: StorageAccountId | None) -> 
     return StorageAccountId.parse(
         f"/subscriptions/{item_id.vault.subscription}/resourceGroups/{names[-2]}"
         f"/providers/Microsoft.Storage/storageAccounts/{names[-1]}"
-    )
-
-
-def follow(job: Job, *, error: JobError | None, advice: str) -> FollowedJob:
-    """Keep of a job what its request needs."""
-    return FollowedJob(
-        id=job.id,
-        status=job.status,
-        end=job.end,
-        start_time=job.start_time,
-        end_time=job.end_time,
-        files=job.files,
-        directories=job.directories,
-        transferred_mb=job.transferred_mb,
-        error=error,
-        advice=advice,
     )
 
 

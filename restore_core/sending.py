@@ -77,8 +77,7 @@ class Sender:
             )
         except ArmError as error:
             self._ledger.claims.give_back(record, now)
-            waiting = record.waiting(wait_for(error), str(error)[:2000])
-            return self._ledger.save(loaded, waiting, due_at=self._ledger.back_off(waiting, now))
+            return self._ledger.wait(loaded, record, wait_for(error), str(error), now)
         intended = replace(
             record.with_part(record.part.with_try(one)).moved(Event.INTENDED),
             waiting_for=None,
@@ -206,12 +205,7 @@ class Sender:
 
 
 def _taken_back(record: RestoreRecord, why: WaitingFor, error: ArmError) -> RestoreRecord:
-    return replace(
-        record.moved(Event.TAKEN_BACK),
-        waiting_for=why,
-        waiting_message=str(error)[:2000],
-        failures=record.failures + 1,
-    )
+    return record.waiting(why, str(error), event=Event.TAKEN_BACK)
 
 
 def _hold(error: ArmError) -> timedelta | None:

@@ -78,7 +78,9 @@ class Starter:
         if record.hold_until is not None and now < record.hold_until:
             return self._ledger.postpone(loaded, due_at=self._ledger.back_off(record, now))
         if self._settings.paused and not record.request.dry_run:
-            return self._wait(loaded, record, WaitingFor.PAUSED, "RESTORE_PAUSED is true.", now)
+            return self._ledger.wait(
+                loaded, record, WaitingFor.PAUSED, "RESTORE_PAUSED is true.", now
+            )
         try:
             decided = self._decided(record)
         except LookupFailed as failed:
@@ -99,7 +101,7 @@ class Starter:
             loaded = self._ledger.save_record(loaded, decided)
         record = decided
         if (busy := self._claimed(record, now)) is not None:
-            return self._wait(loaded, record, WaitingFor.TARGET_BUSY, busy, now)
+            return self._ledger.wait(loaded, record, WaitingFor.TARGET_BUSY, busy, now)
         # Reading the lists can take minutes: what follows happens when it happens.
         step, now = now, now + timedelta(seconds=self._monotonic() - begun)
         if (end := self._reason_to_stop(record, loaded.cancel, now)) is not None:
@@ -184,13 +186,7 @@ class Starter:
             return self._close(loaded, record, end, view, now)
         hold = error.retry_after if isinstance(error, ArmAnswer) else None
         held = replace(record, hold_until=now + hold if hold else None)
-        return self._wait(loaded, held, wait_for(error), str(error), now)
-
-    def _wait(
-        self, loaded: Loaded, record: RestoreRecord, why: WaitingFor, message: str, now: datetime
-    ) -> Advanced:
-        waiting = record.waiting(why, message[:2000])
-        return self._ledger.save(loaded, waiting, due_at=self._ledger.back_off(waiting, now))
+        return self._ledger.wait(loaded, held, wait_for(error), str(error), now)
 
     def _close(
         self, loaded: Loaded, record: RestoreRecord, end: End, view: JobsView, now: datetime

@@ -18,7 +18,7 @@ from restore_core.errors import ArmAnswer, StoreUnavailable
 from restore_core.ports import Completions, Message, RestorePost, Store, Vaults
 from tests.simulators.store import rows
 from tests.simulators.vaults import Fate
-from tests.simulators.world import SHAPES, Calls, Crash, World, elsewhere, request
+from tests.simulators.world import SHAPES, Calls, Crash, World, cancel, elsewhere, request
 
 Scenario = Callable[[World], list[dict[str, Any] | bytes]]
 
@@ -52,17 +52,13 @@ def _failed_operation(world: World) -> list[dict[str, Any] | bytes]:
     return [request()]
 
 
-def _cancel(**fields: Any) -> dict[str, Any]:
-    return {"schemaVersion": "1.0", "action": "cancel", "requestId": "r1", **fields}
-
-
 def _cancelled(world: World) -> list[dict[str, Any] | bytes]:
     world.vaults.job_seconds = 600
-    return [request(), _cancel()]
+    return [request(), cancel()]
 
 
 def _cancelled_first(_world: World) -> list[dict[str, Any] | bytes]:
-    return [_cancel(), request()]
+    return [cancel(), request()]
 
 
 def _two_for_one_target(_world: World) -> list[dict[str, Any] | bytes]:

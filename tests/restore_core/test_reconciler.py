@@ -15,7 +15,7 @@ from restore_core.record import TryState
 from restore_core.vault import JobEnd
 from tests.simulators.store import rows
 from tests.simulators.vaults import Fate
-from tests.simulators.world import SHAPES, VAULT, World, elsewhere, request, with_settings
+from tests.simulators.world import SHAPES, VAULT, World, cancel, elsewhere, request, with_settings
 
 
 @pytest.fixture
@@ -771,7 +771,3 @@ def test_records_are_deleted_after_the_retention_and_not_before(world: World) ->
     for _ in range(256):
         world.sweep(after=3600)
     assert world.records() == []
-
-
-def cancel(request_id: str = "r1", **fields: Any) -> dict[str, Any]:
-    return {"schemaVersion": "1.0", "action": "cancel", "requestId": request_id, **fields}

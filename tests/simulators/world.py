@@ -220,6 +220,11 @@ def request(request_id: str = "r1", *, share: str | None = None, **fields: Any) 
     return {name: value for name, value in body.items() if value is not None}
 
 
+def cancel(request_id: str = "r1", **fields: Any) -> dict[str, Any]:
+    """Make the cancel of a request."""
+    return {"schemaVersion": "1.0", "action": "cancel", "requestId": request_id, **fields}
+
+
 def elsewhere(share: str = "target1", **fields: Any) -> dict[str, Any]:
     """Make an alternate target."""
     return {
