@@ -9,23 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    GetJsonSchemaHandler,
-    Tag,
-    field_validator,
-)
-from pydantic.alias_generators import to_camel
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from restore_core.arm_ids import (
     ProtectedItemId,
@@ -48,42 +35,11 @@ from restore_core.fields import (
     as_tuple,
     one_of,
 )
-from restore_core.spelling import meant_field
+from restore_core.model import Model, as_meant
 
 SCHEMA_VERSION = "1.0"
 MAX_ITEMS = 99
 """The service's limit of files and folders in one restore (support matrix, azure-cli)."""
-
-
-class Model(BaseModel):
-    """What every part of a message has in common: no coercion, no unknown fields, no nulls, no
-    changes.
-    """
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _not_null(cls, value: object) -> object:
-        """Refuse null: `"items": null` is a sender's empty variable, and not «the full share»."""
-        if value is None:
-            raise ValueError("must not be null: leave the field out")
-        return value
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Describe an optional field as one that may be left out; `None` is only our word for
-        that.
-        """
-        schema = handler(core_schema)
-        for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
-            kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
-            if len(kinds) == 1 and len(field["anyOf"]) == 2:
-                del field["anyOf"], field["default"]
-                field.update({**kinds[0], **field})
-        return schema
 
 
 class ShareSource(Model):
@@ -174,24 +130,6 @@ class Priority(StrEnum):
     EMERGENCY = "emergency"
 
 
-def as_meant(value: object, *models: type[Model]) -> dict[str, object]:
-    """Return what an object holds, each under the name of the field that it surely means.
-
-    A misspelt field is reported as that; what it holds still tells which other rules apply.
-    """
-    if not isinstance(value, Mapping):
-        return {}
-    known = [field for model in models for field in field_names(model)]
-    meant = {
-        meant_field(name, known) or name: held for name, held in value.items() if name not in known
-    }
-    return meant | {name: held for name, held in value.items() if name in known}
-
-
-def field_names(model: type[Model]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
 def _source_kind(value: object) -> str:
     by_item = "protectedItemId" in as_meant(value, ItemSource, ShareSource)
     return "ItemSource" if by_item or isinstance(value, ItemSource) else "ShareSource"
@@ -239,13 +177,6 @@ Identity = Annotated[
     Annotated[SystemIdentity, Tag("SystemIdentity")] | Annotated[UserIdentity, Tag("UserIdentity")],
     Discriminator(_identity_kind),
 ]
-TAGS = {
-    kind.__name__
-    for kind in (
-        *(ShareSource, ItemSource, PointById, LatestPoint, LatestPointBefore),
-        *(OriginalTarget, AlternateTarget, SystemIdentity, UserIdentity),
-    )
-}
 
 
 class RestoreRequest(Model):
