@@ -1,0 +1,102 @@
+"""Patterns that people write into reviewed files: names with `*`, and ARM ids of such names.
+
+Knows how a pattern is checked and matched. An ARM id's pattern is matched segment by segment
+without case, and `*` never reaches over a `/`: `/subscriptions/*` alone must not allow the world.
+Refuses to know what a match allows. No regular expression is made of anybody's text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from restore_core.arm_ids import MAX_ID_CHARACTERS
+
+ANY = "*"
+_GROUP = "/subscriptions/{}/resourceGroups/{}/providers"
+VAULT = f"{_GROUP}/Microsoft.RecoveryServices/vaults/{{}}"
+SHARE = f"{_GROUP}/Microsoft.Storage/storageAccounts/{{}}/fileServices/default/shares/{{}}"
+"""The id of a file share, as ARM has it."""
+_NAME = re.compile(r"[A-Za-z0-9*._()-]+")
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Tell whether a text is what a pattern says, without case; `*` stands for any characters.
+
+    Takes time in proportion to the text for each star, whatever both hold.
+    """
+    first, *rest = pattern.casefold().split(ANY)
+    folded = text.casefold()
+    if not rest:
+        return folded == first
+    *middle, last = rest
+    if not folded.startswith(first):
+        return False
+    at = len(first)
+    for piece in middle:
+        found = folded.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return len(folded) - at >= len(last) and folded.endswith(last)
+
+
+def id_matches(pattern: str, arm_id: str) -> bool:
+    """Tell whether an ARM id is what a pattern says, segment by segment."""
+    wanted, given = pattern.split("/"), arm_id.split("/")
+    return len(wanted) == len(given) and all(map(matches, wanted, given))
+
+
+def check_id_pattern(text: str, forms: Mapping[str, str]) -> str:
+    """Return the pattern of an ARM id when it has one of the forms.
+
+    `forms` maps what a form is called to its template. The fixed words of the template must stand
+    there as they are: a pattern with a misspelt one would match nothing, silently.
+
+    Raises:
+        ValueError: says what does not fit.
+    """
+    if len(text) > MAX_ID_CHARACTERS:
+        raise ValueError(f"is longer than {MAX_ID_CHARACTERS} characters")
+    segments = text.split("/")
+    for template in forms.values():
+        words = template.split("/")
+        if len(words) == len(segments) and all(
+            _NAME.fullmatch(segment) if word == "{}" else word.casefold() == segment.casefold()
+            for word, segment in zip(words, segments, strict=True)
+        ):
+            return text
+    shown = " or ".join(
+        f"{name}, {template.replace('{}', ANY)}" for name, template in forms.items()
+    )
+    raise ValueError(f"must be the id of {shown}; * may stand for any part of a name, not for a /")
+
+
+def _vault(text: str) -> str:
+    return check_id_pattern(text, {"a vault": VAULT})
+
+
+def _share(text: str) -> str:
+    return check_id_pattern(text, {"a file share": SHARE})
+
+
+def _example(template: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": MAX_ID_CHARACTERS,
+            "examples": [template.replace("{}", ANY)],
+        }
+    )
+
+
+VaultPattern = Annotated[str, AfterValidator(_vault), _example(VAULT)]
+SharePattern = Annotated[str, AfterValidator(_share), _example(SHARE)]
+
+
+def share_id(account_id: str, share: str) -> str:
+    """Build the ARM id of a file share from its storage account's."""
+    return f"{account_id}/fileServices/default/shares/{share}"
