@@ -37,9 +37,36 @@ class _Object(dict[str, Any]):
 def read_object(body: bytes) -> tuple[dict[str, Any], list[Problem]]:
     """Read a message as a JSON object, and the problems that do not keep it from being read.
 
+    A list of one object is that object: Event Grid delivers to some readers in that way.
+
     Raises:
         MessageInvalid: `Unreadable` for what is no JSON, `Invalid` for JSON that is no object.
     """
+    value, problems = _parsed(_unpacked(body))
+    if isinstance(value, list):
+        if len(value) != 1:
+            raise _invalid(f"is a list of {len(value)}: send one event a message")
+        value = value[0]
+    return _as_object(value, problems)
+
+
+def read_plain_object(body: bytes) -> tuple[dict[str, Any], list[Problem]]:
+    """Read bytes as `read_object` does where they can only be JSON itself: no base64, no list.
+
+    Raises:
+        MessageInvalid: as `read_object`.
+    """
+    return _as_object(*_parsed(body))
+
+
+def _as_object(value: object, problems: list[Problem]) -> tuple[dict[str, Any], list[Problem]]:
+    if not isinstance(value, dict):
+        raise _invalid("must be a JSON object")
+    found = [*_duplicates(value, ""), *problems]
+    return _with_valid_text(value, "", found), found
+
+
+def _parsed(body: bytes) -> tuple[Any, list[Problem]]:
     text = _text(body)
     if (depth := _depth(text)) > MAX_DEPTH:
         raise _invalid(f"is nested {depth} deep; at most {MAX_DEPTH} is allowed")
@@ -54,18 +81,22 @@ def read_object(body: bytes) -> tuple[dict[str, Any], list[Problem]]:
         )
     except json.JSONDecodeError as error:
         raise _unreadable(f"is not JSON (line {error.lineno}, column {error.colno})") from None
-    if not isinstance(value, dict):
-        raise _invalid("must be a JSON object")
-    problems = [*_duplicates(value, ""), *numbers]
-    return _with_valid_text(value, "", problems), problems
+    return value, numbers
+
+
+def _unpacked(body: bytes) -> bytes:
+    body = _stripped(body)
+    return _from_base64(body) if body[:1] not in b'{["' and _BASE64.fullmatch(body) else body
+
+
+def _stripped(body: bytes) -> bytes:
+    return body.removeprefix(b"\xef\xbb\xbf").strip()
 
 
 def _text(body: bytes) -> str:
-    body = body.removeprefix(b"\xef\xbb\xbf").strip()
+    body = _stripped(body)
     if not body:
         raise _unreadable("is empty")
-    if body[:1] not in b'{["' and _BASE64.fullmatch(body):
-        body = _from_base64(body)
     try:
         return body.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:

@@ -2,6 +2,7 @@
 
     RestoreError
     ├── SettingsError            the app cannot start; every problem is listed
+    ├── FileInvalid              a reviewed file cannot be used; every problem is listed
     ├── MessageInvalid           a message is no request; every problem is listed
     ├── LookupFailed             the vault was read, and what was asked for is not there
     ├── StoreError
@@ -43,6 +44,15 @@ class SettingsError(RestoreError):
     def __init__(self, problems: Sequence[str]) -> None:
         """Keep the problems."""
         super().__init__("the settings cannot be used: " + "; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class FileInvalid(RestoreError):  # noqa: N818  (a fact about the file)
+    """A file that people review, such as the plans, cannot be used."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Keep the problems."""
+        super().__init__("; ".join(f"{one.path}: {one.message}" for one in problems))
         self.problems = tuple(problems)
 
 

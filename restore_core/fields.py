@@ -32,6 +32,7 @@ _TRACEPARENT = re.compile(
 )
 _NOT_IN_A_NAME = re.compile('["\\\\:|<>*?\x00-\x1f\x7f-\x9f\ufffe\uffff]')
 _ENCODED = re.compile(r"%(2f|5c|2e)", re.IGNORECASE)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def _request_id(text: str) -> str:
@@ -88,6 +89,24 @@ def _no_text(value: object, kind: type) -> object:
     if isinstance(value, kind):
         return value
     raise ValueError("must be a text")
+
+
+def event_text(value: object, *, most: int) -> str:
+    """Return a text that tells an event or its origin from others; raises `ValueError`.
+
+    Such texts are joined by a newline to be hashed, so none may hold one.
+    """
+    if not isinstance(value, str):
+        raise ValueError("must be a text")  # noqa: TRY004  (a problem of the message, like others)
+    if not value:
+        raise ValueError("must not be empty")
+    if len(value) > most:
+        raise ValueError(f"is longer than {most} characters")
+    if _CONTROL.search(value):
+        raise ValueError("holds a control character")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("is not valid Unicode text")
+    return value
 
 
 def one_of(kind: type[StrEnum]) -> BeforeValidator:

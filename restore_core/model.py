@@ -8,6 +8,7 @@ names the field that was meant. Refuses to know any message or file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 from pydantic import (
@@ -132,6 +133,18 @@ def problems_of(
     return [*missing.values(), *found]
 
 
+def moved(problem: Problem, inside: str) -> Problem:
+    """Say where a problem lies as its sender sees it; `inside` is the field around what was
+    read.
+    """
+    if not inside:
+        return problem
+    path = problem.path
+    if path == ROOT:
+        return replace(problem, path=inside)
+    return replace(problem, path=inside + path if path[:1] == "[" else f"{inside}.{path}")
+
+
 def bounded(problems: Sequence[Problem]) -> list[Problem]:
     """Name each problem once, and say how many were left out of a message that is full of them."""
     each = list(dict.fromkeys(problems))
@@ -206,7 +219,8 @@ def _tags(model: type[Model]) -> set[str]:
             yield from tags(get_args(one))
 
     fields = model.model_fields.values()
-    return {tag for field in fields for tag in tags((field.annotation, *field.metadata))}
+    here = {tag for field in fields for tag in tags((field.annotation, *field.metadata))}
+    return here.union(*map(_tags, _models_in(model)))
 
 
 def _dotted(place: Sequence[str | int], kind: type[Model]) -> str:

@@ -21,6 +21,7 @@ VAULT = f"{_GROUP}/Microsoft.RecoveryServices/vaults/{{}}"
 SHARE = f"{_GROUP}/Microsoft.Storage/storageAccounts/{{}}/fileServices/default/shares/{{}}"
 """The id of a file share, as ARM has it."""
 _NAME = re.compile(r"[A-Za-z0-9*._()-]+")
+_NO_SEGMENT = re.compile(r"[\\?#%\x00-\x20\x7f-\x9f]|\A\.{0,2}\Z")
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -83,6 +84,23 @@ def _share(text: str) -> str:
     return check_id_pattern(text, {"a file share": SHARE})
 
 
+def _resource(text: str) -> str:
+    """Check the pattern of the id of any resource, group or subscription, as far as all have one
+    form.
+    """
+    if len(text) > MAX_ID_CHARACTERS:
+        raise ValueError(f"is longer than {MAX_ID_CHARACTERS} characters")
+    root, *segments = text.split("/")
+    if root or [segment.casefold() for segment in segments[:1]] != ["subscriptions"]:
+        raise ValueError("must start with /subscriptions/")
+    if any(_NO_SEGMENT.search(segment) for segment in segments) or len(segments) < 2:
+        raise ValueError("has an empty segment, '.', '..', or a character that no ARM id holds")
+    below = segments[2:3]
+    if below and below[0].casefold() not in {"resourcegroups", "providers"}:
+        raise ValueError("must go on with /resourceGroups/ or /providers/ after the subscription")
+    return text
+
+
 def _example(template: str) -> WithJsonSchema:
     return WithJsonSchema(
         {
@@ -95,6 +113,12 @@ def _example(template: str) -> WithJsonSchema:
 
 VaultPattern = Annotated[str, AfterValidator(_vault), _example(VAULT)]
 SharePattern = Annotated[str, AfterValidator(_share), _example(SHARE)]
+ResourcePattern = Annotated[
+    str,
+    AfterValidator(_resource),
+    _example(f"{_GROUP}/Microsoft.Storage/storageAccounts/{{}}"),
+]
+"""Any resource: what an alert is about."""
 
 
 def share_id(account_id: str, share: str) -> str:

@@ -14,7 +14,7 @@ from restore_core.arm_ids import ArmIdError, ProtectedItemId, VaultId
 from restore_core.decoding import read_object
 from restore_core.errors import MessageInvalid, Problem
 from restore_core.fields import REQUEST_ID
-from restore_core.model import as_meant, bounded, problems_of
+from restore_core.model import as_meant, bounded, moved, problems_of
 from restore_core.request import (
     MAX_ITEMS,
     UNPROVEN_COPY_OPTIONS,
@@ -43,22 +43,30 @@ def read_request(
     *,
     problems: Sequence[Problem] = (),
     unproven_copy_options: bool = False,
+    default_id: str | None = None,
+    inside: str = "",
 ) -> RestoreRequest | CancelRequest:
     """Read a JSON object as a request; `problems` are those found before.
+
+    `default_id` is the id of a restore that brings none of its own (a cancel must name what it
+    cancels); `inside` is the path of the field that holds the object, where something wraps it.
 
     Raises:
         MessageInvalid: with every problem.
     """
-    found = list(problems)
+    found: list[Problem] = []
     request: RestoreRequest | CancelRequest | None = None
     meant = as_meant(value, RestoreRequest)
     kind = CancelRequest if meant.get("action") == "cancel" else RestoreRequest
+    if default_id is not None and kind is RestoreRequest and "requestId" not in value:
+        value = {**value, "requestId": default_id}
     try:
         request = kind.model_validate(dict(value))
     except ValidationError as error:
         found += problems_of(error, kind)
     if kind is RestoreRequest:
         found += _across_fields(meant, unproven_copy_options=unproven_copy_options)
+    found = [*problems, *(moved(problem, inside) for problem in found)]
     if found or request is None:
         raise MessageInvalid(bounded(found), reason="Invalid", request_id=readable_id(value))
     return request

@@ -177,6 +177,10 @@ Identity = Annotated[
     Annotated[SystemIdentity, Tag("SystemIdentity")] | Annotated[UserIdentity, Tag("UserIdentity")],
     Discriminator(_identity_kind),
 ]
+Items = Annotated[tuple[Item, ...], BeforeValidator(as_tuple)]
+Labels = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=64)], FreeText], Field(max_length=16)
+]
 
 
 class RestoreRequest(Model):
@@ -191,7 +195,7 @@ class RestoreRequest(Model):
     source: Source
     recovery_point: WantedPoint
     target: Target
-    items: Annotated[tuple[Item, ...], BeforeValidator(as_tuple)] | None = Field(
+    items: Items | None = Field(
         default=None,
         description="Absent: the full share.",
         json_schema_extra={"minItems": 1, "maxItems": MAX_ITEMS},
@@ -204,13 +208,7 @@ class RestoreRequest(Model):
     requested_by: FreeText | None = None
     reason: FreeText | None = None
     traceparent: Traceparent | None = None
-    labels: (
-        Annotated[
-            dict[Annotated[str, Field(min_length=1, max_length=64)], FreeText],
-            Field(max_length=16),
-        ]
-        | None
-    ) = None
+    labels: Labels | None = None
 
     @property
     def vault(self) -> VaultId:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from docs import make_lifecycle
+from docs import make_lifecycle, make_schemas
 from restore_core.errors import ErrorClass, WaitingFor
 from restore_core.lifecycle import FINAL, TRANSITIONS, Event, Phase, Reason, Rejection
+from restore_core.plans import read_plans
 from restore_core.reading import read_message
 from restore_core.request import CancelRequest, RestoreRequest
 
@@ -116,6 +117,38 @@ def test_the_page_of_the_lifecycle_is_written_out_of_the_code() -> None:
         for event, following in row.items():
             if event is not Event.WAITED:
                 assert re.search(rf"^    {phase} --> {following}: .*{event}", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", make_schemas.SCHEMAS)
+def test_each_schema_is_written_out_of_the_models(name: str) -> None:
+    written = make_schemas.path(name).read_text(encoding="utf-8")
+    assert written == make_schemas.schema(name), "run python -m docs.make_schemas"
+    assert '"null"' not in written
+    schema = json.loads(written)
+    named = set(re.findall(r'"#/\$defs/(\w+)"', written))
+    assert named == set(schema["$defs"])
+    assert all(one["additionalProperties"] is False for one in objects(schema))
+
+
+def objects(schema: Any) -> list[Any]:
+    """The parts of a schema that describe an object with fields of its own."""
+    inner = schema.values() if isinstance(schema, dict) else schema
+    below = [one for part in inner if isinstance(part, dict | list) for one in objects(part)]
+    fields = isinstance(schema, dict) and "properties" in schema and "required" in schema
+    return [schema, *below] if fields else below
+
+
+def test_no_schema_is_left_over() -> None:
+    kept = sorted(make_schemas.FOLDER.iterdir())
+    assert kept == sorted(map(make_schemas.path, make_schemas.SCHEMAS))
+
+
+def test_the_sample_of_plans_is_a_file_that_the_app_reads() -> None:
+    sample = ROOT / "restore-plans.sample.json"
+    plans = read_plans(sample.read_bytes())
+    assert len(plans.plans) == 2
+    assert plans.schema_hint is not None
+    assert (ROOT / plans.schema_hint).exists()
 
 
 def test_every_phase_has_a_sentence() -> None:

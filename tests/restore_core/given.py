@@ -89,3 +89,61 @@ def problems_of(body: Json, *, unproven: bool = False) -> list[str]:
         read_request(body, unproven_copy_options=unproven)
     assert raised.value.problems
     return [f"{problem.path}: {problem.message}" for problem in raised.value.problems]
+
+
+RULE_ID = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/watch-rg"
+    "/providers/Microsoft.Insights/scheduledQueryRules/ransomware-ledgers"
+)
+ALERT_ID = (
+    f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.AlertsManagement"
+    "/alerts/0a1b2c3d-4e5f-4061-8273-94a5b6c7d8e9"
+)
+
+
+def alert_body(*, context: object = ..., custom: object = None, **essentials: object) -> Json:
+    """A good alert in the common schema with changes; `...` takes a field away."""
+    held = {
+        "alertId": ALERT_ID,
+        "alertRule": "ransomware-ledgers",
+        "alertRuleID": RULE_ID,
+        "severity": "Sev1",
+        "signalType": "Log",
+        "monitorCondition": "Fired",
+        "monitoringService": "Log Alerts V2",
+        "alertTargetIDs": [ACCOUNT],
+        "firedDateTime": "2026-05-04T07:55:01.1234567Z",
+        "description": "many files changed",
+        "essentialsVersion": "1.0",
+        "alertContextVersion": "1.0",
+    } | essentials
+    data = {
+        "essentials": {name: one for name, one in held.items() if one is not ...},
+        "alertContext": context,
+        "customProperties": custom,
+    }
+    given = {name: one for name, one in data.items() if one is not ...}
+    return copy.deepcopy({"schemaId": "azureMonitorCommonAlertSchema", "data": given})
+
+
+def plan_body(**changes: object) -> Json:
+    """A good plan with changes; `...` takes a field away."""
+    body: Json = {
+        "name": "plan-1",
+        "match": {"alertRule": "ransomware-*"},
+        "vaultId": VAULT,
+        "source": {"storageAccountId": ACCOUNT, "fileShare": "ledgers"},
+        "recoveryPoint": {"maxAge": "P2D"},
+        "target": {
+            "location": "alternate",
+            "storageAccountId": OTHER_ACCOUNT,
+            "fileShare": "drydock",
+        },
+        "cooldown": "PT6H",
+    } | changes
+    return copy.deepcopy({name: held for name, held in body.items() if held is not ...})
+
+
+def plans_body(*plans: object) -> Json:
+    """A file of plans."""
+    return {"schemaVersion": "1.0", "plans": list(plans)}

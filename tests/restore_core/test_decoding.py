@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restore_core.decoding import MAX_DEPTH, join, read_object, with_valid_text
+from restore_core.decoding import MAX_DEPTH, join, read_object, read_plain_object, with_valid_text
 from restore_core.errors import MessageInvalid
 from tests.restore_core.given import json_values
 
@@ -84,8 +84,9 @@ def test_what_cannot_be_read_is_one_problem(body: bytes, said: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"[]", b"1234", b"12345678", b"null", b"true", b"-1.5e3", b'"text"', b"NaN", b"[{}]"),
-        *(b"1" * 44, packed(b"[1, 2]"), packed(b"null"), b'"' + packed(PLAIN) + b'"'),
+        *(b"1234", b"12345678", b"null", b"true", b"-1.5e3", b'"text"', b"NaN"),
+        *(b"1" * 44, packed(b"null"), b'"' + packed(PLAIN) + b'"'),
+        *(b"[1]", b"[null]", b"[[{}]]", packed(b'["text"]')),
     ],
 )
 def test_json_that_is_no_object_is_invalid_and_not_taken_for_base64(body: bytes) -> None:
@@ -93,6 +94,39 @@ def test_json_that_is_no_object_is_invalid_and_not_taken_for_base64(body: bytes)
         read_object(body)
     assert raised.value.reason == "Invalid"
     assert raised.value.problems[0].message == "must be a JSON object"
+
+
+@pytest.mark.parametrize("body", [b"[%s]" % PLAIN, b" [ %s ]\n" % PLAIN, packed(b"[%s]" % PLAIN)])
+def test_a_list_of_one_object_is_that_object(body: bytes) -> None:
+    assert read_object(body) == (BODY, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "length"), [(b"[]", 0), (b"[{}, {}]", 2), (packed(b"[1, 2]"), 2), (b"[1,2,3]", 3)]
+)
+def test_a_list_of_any_other_length_is_told_to_come_one_by_one(body: bytes, length: int) -> None:
+    with pytest.raises(MessageInvalid) as raised:
+        read_object(body)
+    assert raised.value.reason == "Invalid"
+    said = f"is a list of {length}: send one event a message"
+    assert [(one.path, one.message) for one in raised.value.problems] == [("$", said)]
+
+
+def test_what_is_wrong_in_a_list_of_one_is_named_as_in_the_object_itself() -> None:
+    body = b'{"a": 1, "a": 2, "b": [NaN, "\\ud800"]}'
+    assert read_object(b"[" + body + b"]") == read_object(body)
+    assert len(read_object(body)[1]) == 3
+
+
+@pytest.mark.parametrize("body", [PLAIN, BOM + PLAIN, b"\n" + PLAIN + b"\n"])
+def test_a_file_is_read_as_it_is(body: bytes) -> None:
+    assert read_plain_object(body) == (BODY, [])
+
+
+@pytest.mark.parametrize("body", [packed(PLAIN), b"[%s]" % PLAIN, b"1234", b"", b"\xff"])
+def test_a_file_is_neither_base64_nor_a_list(body: bytes) -> None:
+    with pytest.raises(MessageInvalid):
+        read_plain_object(body)
 
 
 @pytest.mark.parametrize(
@@ -200,8 +234,9 @@ def test_no_hostile_text_is_slow(body: bytes) -> None:
 
 @given(st.binary(max_size=200) | st.text(alphabet='{}[]":,\\\u00e9ud80 1eE+-').map(str.encode))
 def test_any_bytes_are_an_object_or_message_invalid(body: bytes) -> None:
-    with contextlib.suppress(MessageInvalid):
-        assert isinstance(read_object(body)[0], dict)
+    for read in (read_object, read_plain_object):
+        with contextlib.suppress(MessageInvalid):
+            assert isinstance(read(body)[0], dict)
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.text(max_size=50)))

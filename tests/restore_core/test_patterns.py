@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from restore_core.patterns import (
     SHARE,
     VAULT,
+    ResourcePattern,
     SharePattern,
     VaultPattern,
     id_matches,
@@ -122,3 +123,45 @@ def test_a_pattern_of_a_vault_is_kept_as_it_is() -> None:
 def test_a_refused_pattern_says_what_it_must_be() -> None:
     with pytest.raises(ValidationError, match=r"must be the id of a vault, /subscriptions/\*/"):
         TypeAdapter(VaultPattern).validate_python("/subscriptions/*")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "/subscriptions/*",
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/*",
+        "/Subscriptions/*/resourcegroups/rg-*/providers/Microsoft.Web/sites/*/slots/*",
+        "/subscriptions/*/providers/Microsoft.AlertsManagement/alerts/*",
+        SHARE_ID,
+        "/subscriptions/*/resourceGroups/größe/providers/A.B/c/" + "d" * 900,
+    ],
+)
+def test_a_pattern_of_any_resource_is_kept_as_it_is(pattern: str) -> None:
+    assert TypeAdapter(ResourcePattern).validate_python(pattern) == pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("", "must start with /subscriptions/"),
+        ("*", "must start with /subscriptions/"),
+        ("subscriptions/*", "must start with /subscriptions/"),
+        ("/*/*/resourceGroups/*", "must start with /subscriptions/"),
+        ("/subscriptions", "has an empty segment"),
+        ("/subscriptions/", "has an empty segment"),
+        ("/subscriptions/*/", "has an empty segment"),
+        ("/subscriptions/*//resourceGroups/a", "has an empty segment"),
+        ("/subscriptions/*/resourceGroups/..", "has an empty segment"),
+        ("/subscriptions/*/resourceGroups/a%2fb", "a character that no ARM id holds"),
+        ("/subscriptions/*/resourceGroups/a\\b", "a character that no ARM id holds"),
+        ("/subscriptions/*/resourceGroups/a?", "a character that no ARM id holds"),
+        ("/subscriptions/*/resourceGroups/a b", "a character that no ARM id holds"),
+        ("/subscriptions/*/resourceGroups/a\n", "a character that no ARM id holds"),
+        ("/subscriptions/*/resourceGroup/a", "must go on with /resourceGroups/ or /providers/"),
+        ("/subscriptions/*/*/a", "must go on with /resourceGroups/ or /providers/"),
+        ("/subscriptions/*/resourceGroups/" + "a" * 1000, "is longer than 1024 characters"),
+    ],
+)
+def test_a_pattern_that_could_match_no_resource_is_refused(pattern: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        TypeAdapter(ResourcePattern).validate_python(pattern)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restore_core.errors import MessageInvalid
+from restore_core.errors import MessageInvalid, Problem
 from restore_core.events import MAX_EVENT_BYTES, render_rejection
 from restore_core.lifecycle import Rejection
 from restore_core.reading import read_message, read_request
@@ -615,6 +615,44 @@ def test_a_wrong_cancel_is_not_told_what_a_restore_needs(
     changes: Json, problems: list[str]
 ) -> None:
     assert problems_of(cancel_body(**changes)) == problems
+
+
+# --- a request that something wraps
+
+
+def test_a_restore_without_an_id_takes_the_one_that_is_offered() -> None:
+    request = read_request(request_body(requestId=...), default_id="evt-1")
+    assert request == request_of(requestId="evt-1")
+    assert read_request(request_body(), default_id="evt-1") == request_of()
+
+
+@pytest.mark.parametrize(
+    ("body", "problems"),
+    [
+        (request_body(requestId=None), ["requestId: must not be null: leave the field out"]),
+        (request_body(requestId="a/b"), ["requestId: must be 1 to 128 of A-Z a-z 0-9 . _ -"]),
+        (cancel_body(requestId=...), ["requestId: is missing"]),
+    ],
+)
+def test_an_id_that_is_offered_mends_no_other_and_cancels_nothing(
+    body: Json, problems: list[str]
+) -> None:
+    with pytest.raises(MessageInvalid) as raised:
+        read_request(body, default_id="evt-1")
+    assert [f"{one.path}: {one.message}" for one in raised.value.problems] == problems
+    assert raised.value.request_id is None
+
+
+def test_problems_lie_where_the_sender_put_them() -> None:
+    before = Problem(path="id", message="is missing")
+    items = [{"path": "a//b", "type": "File"}]
+    body = request_body(requestId=..., items=items, vaultId=..., hello=1)
+    with pytest.raises(MessageInvalid) as raised:
+        read_request(body, problems=[before], default_id="evt-1", inside="data")
+    assert [one.path for one in raised.value.problems] == [
+        *("id", "data.items[0].path", "data.hello", "data.vaultId"),
+    ]
+    assert raised.value.request_id == "evt-1"
 
 
 # --- one spelling, and its hash
