@@ -50,6 +50,7 @@ check: setup
 docs: setup
 	$(BIN)/python -m docs.make_lifecycle
 	$(BIN)/python -m docs.make_service_codes
+	$(BIN)/python -m docs.make_schemas
 
 format: setup
 	$(BIN)/ruff format .
