@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from restore_core.guards import Guards
 from restore_core.plans import Plans
 from restore_core.request import CancelRequest, RestoreRequest
 
@@ -23,6 +24,7 @@ SCHEMAS: dict[str, tuple[str, TypeAdapter[Any]]] = {
         "A message on the request queue: a restore, or the cancel of one",
         TypeAdapter(RestoreRequest | CancelRequest),
     ),
+    "restore-guards": ("The file restore-guards.json", TypeAdapter(Guards)),
     "restore-plans": ("The file restore-plans.json", TypeAdapter(Plans)),
 }
 """Each schema by the name of its file: what it describes, and the models."""

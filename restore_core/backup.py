@@ -1,4 +1,5 @@
-"""Azure Backup's part of ARM: items, recovery points, the restore POST, operations, jobs, cancel.
+"""Azure Backup's part of ARM: items, recovery points, Resource Guards, the restore POST,
+operations, jobs, cancel.
 
 Knows the URLs and the lists, which it reads to their last page and sorts itself. Refuses to know
 why it is asked. The calls are the ones that recorded traffic shows, and no others: each is an
@@ -10,10 +11,10 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, assert_never
+from typing import Any, Generic, TypeVar, assert_never
 
 from restore_core.arm import Answer, ArmClient, PreparedPost
 from restore_core.arm_ids import ProtectedItemId, VaultId
@@ -34,6 +35,7 @@ from restore_core.vault import (
     Operation,
     ProtectedItem,
     RecoveryPoint,
+    read_guard_requests,
     read_item,
     read_job,
     read_operation,
@@ -92,25 +94,57 @@ def operation_id_of(answer: Answer) -> str | None:
     return None
 
 
+Listed = TypeVar("Listed")
+
+
 @dataclass
-class _Cached:
-    """The items of a vault, as read at a time of the monotonic clock."""
+class _Entry(Generic[Listed]):
+    """A list of a vault, as read at a time of the monotonic clock."""
 
     read_at: float
-    items: tuple[ProtectedItem, ...] = field(default_factory=tuple)
+    rows: tuple[Listed, ...]
+
+
+class _Cache(Generic[Listed]):
+    """One list of each vault, kept for some seconds. Safe to share between threads.
+
+    An error of `read` goes to the caller and is not kept.
+    """
+
+    def __init__(self, read: Callable[[VaultId], tuple[Listed, ...]], seconds: float) -> None:
+        self._read = read
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._entries: dict[str, _Entry[Listed]] = {}
+
+    def get(self, vault: VaultId, *, fresh: bool = False) -> tuple[Listed, ...]:
+        """Return a vault's list: the kept one unless it is too old, or a `fresh` one is wanted."""
+        with self._lock:
+            entry = self._entries.get(vault.key)
+        if entry and not fresh and time.monotonic() - entry.read_at < self._seconds:
+            return entry.rows
+        rows = self._read(vault)
+        with self._lock:
+            self._entries[vault.key] = _Entry(read_at=time.monotonic(), rows=rows)
+        return rows
+
+    def is_old(self, vault: VaultId) -> bool:
+        """Whether the list may be older than the request that looks into it."""
+        with self._lock:
+            entry = self._entries.get(vault.key)
+        return entry is not None and time.monotonic() - entry.read_at > 1
 
 
 class AzureBackup:
     """The vaults behind one ARM endpoint. Safe to share between threads."""
 
     def __init__(self, arm: ArmClient, *, name_cache: timedelta) -> None:
-        """Keep item lists for `name_cache`: names hardly change, and a storm asks for the same
-        ones.
+        """Keep item lists and Resource Guards for `name_cache`: they hardly change, and a storm
+        asks for the same ones.
         """
         self._arm = arm
-        self._keep = name_cache.total_seconds()
-        self._cache: dict[str, _Cached] = {}
-        self._lock = threading.Lock()
+        self._items = _Cache(self._read_items, name_cache.total_seconds())
+        self._guards = _Cache(self._read_guards, name_cache.total_seconds())
 
     def find_item(self, request: RestoreRequest) -> ProtectedItem:
         """Find the protected item of a request.
@@ -120,11 +154,11 @@ class AzureBackup:
             ArmError: the list could not be read.
         """
         vault = request.vault
-        items = self._items(vault)
+        items = self._items.get(vault)
         found = _matching(items, request)
-        if not found and self._is_cached(vault):
+        if not found and self._items.is_old(vault):
             # A share that was protected a minute ago is not in an older list.
-            items = self._items(vault, fresh=True)
+            items = self._items.get(vault, fresh=True)
             found = _matching(items, request)
         if len(found) == 1:
             return found[0]
@@ -158,6 +192,12 @@ class AzureBackup:
             if (point := read_point(row)) is not None
         ]
         return choose(points, request, requested_at=requested_at)
+
+    def resource_guard_requests(self, vault: VaultId) -> tuple[str, ...]:
+        """Return what a restore's body must carry as `resourceGuardOperationRequests`, empty where
+        no Resource Guard protects restores; raises `ArmError`.
+        """
+        return self._guards.get(vault)
 
     def prepare_restore(
         self, item: ProtectedItemId, point_id: str, body: str, client_request_id: str
@@ -215,27 +255,25 @@ class AzureBackup:
         if answer.status != 202:
             raise NoAnswer(f"HTTP {answer.status} where 202 was due")
 
-    def _items(self, vault: VaultId, *, fresh: bool = False) -> tuple[ProtectedItem, ...]:
-        with self._lock:
-            cached = self._cache.get(vault.key)
-            if cached and not fresh and time.monotonic() - cached.read_at < self._keep:
-                return cached.items
+    def _read_items(self, vault: VaultId) -> tuple[ProtectedItem, ...]:
         url = self._arm.url(f"{vault}/backupProtectedItems", odata_filter=_ITEM_FILTER)
-        items = tuple(
+        return tuple(
             item
             for _, page in self._pages(url)
             for row in _rows(page)
             if (item := read_item(row, vault)) is not None
         )
-        with self._lock:
-            self._cache[vault.key] = _Cached(read_at=time.monotonic(), items=items)
-        return items
 
-    def _is_cached(self, vault: VaultId) -> bool:
-        """Whether the list may be older than the request that looks into it."""
-        with self._lock:
-            cached = self._cache.get(vault.key)
-        return cached is not None and time.monotonic() - cached.read_at > 1
+    def _read_guards(self, vault: VaultId) -> tuple[str, ...]:
+        url = self._arm.url(f"{vault}/backupResourceGuardProxies")
+        requests = (
+            one
+            for _, page in self._pages(url)
+            for row in _rows(page)
+            for one in read_guard_requests(row)
+        )
+        # Several proxies may stand for one guard.
+        return tuple(dict.fromkeys(requests))
 
     def _pages(self, url: str) -> Iterator[tuple[Answer, Mapping[str, Any]]]:
         """Read a list to its last page; raises `ArmError` rather than give a part of it."""

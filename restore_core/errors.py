@@ -47,15 +47,6 @@ class SettingsError(RestoreError):
         self.problems = tuple(problems)
 
 
-class FileInvalid(RestoreError):  # noqa: N818  (a fact about the file)
-    """A file that people review, such as the plans, cannot be used."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        """Keep the problems."""
-        super().__init__("; ".join(f"{one.path}: {one.message}" for one in problems))
-        self.problems = tuple(problems)
-
-
 class MessageInvalid(RestoreError):  # noqa: N818  (a fact about the message)
     """A message cannot be taken as a request.
 
@@ -70,6 +61,15 @@ class MessageInvalid(RestoreError):  # noqa: N818  (a fact about the message)
         self.problems = tuple(problems)
         self.reason = reason
         self.request_id = request_id
+
+
+class FileInvalid(RestoreError):  # noqa: N818  (a fact about the file)
+    """A file that people review and deploy cannot be used."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Keep the problems."""
+        super().__init__("; ".join(f"{one.path}: {one.message}" for one in problems))
+        self.problems = tuple(problems)
 
 
 class LookupFailed(RestoreError):  # noqa: N818  (an answer of the vault, not our fault)
@@ -190,7 +190,7 @@ _QUOTA = Failure(
     kind=ErrorClass.QUOTA,
     advice="The vault's allowance of operations is used up; it is given back over the next hours.",
     heals=WaitingFor.QUOTA,
-    hold=timedelta(hours=1),
+    hold=timedelta(hours=3),
 )
 _SOURCE_GONE = _request(
     "The item is not in this recovery point: correct the path or choose another point."

@@ -92,7 +92,7 @@ class Follower:
         # Due for others only after the claim is given back: one that took it for its own would
         # send without having claimed.
         advanced = self._ledger.save(loaded, back, due_at=now + self._settings.retry_base)
-        self._ledger.claims.give_back(back, now)
+        self._ledger.give_back(back, now)
         return replace(advanced, due_at=now)
 
     def _find_job(

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from restore_core.allowance import Allowance
 from restore_core.claims import TargetClaims
 from restore_core.errors import ArmAnswer, ArmError, Conflict, WaitingFor
-from restore_core.events import render_end
+from restore_core.events import render_end, restore_started
 from restore_core.ports import Completions, Loaded, Store
 from restore_core.record import End, OpenRow, RestoreRecord
 from restore_core.settings import Settings
@@ -50,6 +51,7 @@ class Ledger:
         """Take the ports."""
         self.store = store
         self.claims = TargetClaims(store)
+        self.allowance = Allowance(store, settings)
         self._completions = completions
         self._settings = settings
 
@@ -60,11 +62,27 @@ class Ledger:
         return Advanced(loaded=saved, due_at=due_at)
 
     def wait(
-        self, loaded: Loaded, record: RestoreRecord, why: WaitingFor, message: str, now: datetime
+        self,
+        loaded: Loaded,
+        record: RestoreRecord,
+        why: WaitingFor,
+        message: str,
+        now: datetime,
+        *,
+        until: datetime | None = None,
     ) -> Advanced:
-        """Let a request stay in `Accepted`, with the reason, until its back-off is over."""
+        """Let a request stay in `Accepted`, with the reason, until its back-off is over, or until
+        a time that is known and sooner.
+        """
         waiting = record.waiting(why, message)
-        return self.save(loaded, waiting, due_at=self.back_off(waiting, now))
+        due_at = self.back_off(waiting, now)
+        return self.save(loaded, waiting, due_at=min(due_at, until) if until else due_at)
+
+    def give_back(self, record: RestoreRecord, now: datetime) -> None:
+        """Give back the target, and the start where nothing was started."""
+        self.claims.give_back(record, now)
+        if restore_started(record) == "no":
+            self.allowance.give_back(record, now)
 
     def postpone(self, loaded: Loaded, *, due_at: datetime) -> Advanced:
         """Leave the record as it is and look again later."""
@@ -133,7 +151,7 @@ class Ledger:
         record = record_of(loaded)
         row = OpenRow.of(record, now)
         if record.announced_at is None:
-            self.claims.give_back(record, now)
+            self.give_back(record, now)
             self.send_again(record)
             loaded = self.save_record(loaded, replace(record, announced_at=now))
         self.store.delete_open(row)

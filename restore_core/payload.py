@@ -7,13 +7,17 @@ items, to the original or to an alternate location. Refuses to know whether Azur
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from restore_core.request import AlternateTarget, RestoreRequest, SystemIdentity, UserIdentity
 
 
-def restore_body(request: RestoreRequest, *, source_account_id: str) -> dict[str, Any]:
-    """Build the body; `source_account_id` is the ARM id of the protected share's account.
+def restore_body(
+    request: RestoreRequest, *, source_account_id: str, guard_requests: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Build the body; `source_account_id` is the ARM id of the protected share's account, and
+    `guard_requests` what a Resource Guard of the vault wants to see.
 
     A full-share restore into a folder names the folder in a file specification of its own.
     azure-cli left that out for years, and the data went to the share's root.
@@ -50,6 +54,8 @@ def restore_body(request: RestoreRequest, *, source_account_id: str) -> dict[str
                 "isSystemAssignedIdentity": False,
                 "managedIdentityResourceId": identity_id,
             }
+    if guard_requests:
+        properties["resourceGuardOperationRequests"] = list(guard_requests)
     return {"properties": properties}
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Protocol
 
 from restore_core.arm_ids import ProtectedItemId, VaultId
+from restore_core.errors import WaitingFor
 from restore_core.record import OpenRow, RestoreRecord
 from restore_core.request import RestoreRequest
 from restore_core.vault import Job, Operation, ProtectedItem, RecoveryPoint
@@ -132,6 +133,12 @@ class Vaults(Protocol):
         """Choose the recovery point; raises `LookupFailed`, `ArmError`."""
         ...
 
+    def resource_guard_requests(self, vault: VaultId) -> tuple[str, ...]:
+        """Return what the body of a restore must carry where a Resource Guard protects restores,
+        empty where none does; raises `ArmError`.
+        """
+        ...
+
     def restore_url(self, item: ProtectedItemId, point_id: str) -> str:
         """Return the URL of a restore POST."""
         ...
@@ -188,6 +195,10 @@ class Store(Protocol):
 
     def rows_for_target(self, target_key: str) -> list[OpenRow]:
         """Read the open requests that go to one target."""
+        ...
+
+    def rows_waiting(self, vault_id: str, why: WaitingFor) -> list[OpenRow]:
+        """Read the open requests of one vault that wait for one thing."""
         ...
 
     def put_open(self, row: OpenRow) -> None:

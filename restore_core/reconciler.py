@@ -11,26 +11,23 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from restore_core.accepting import Accepter
+from restore_core.deciding import Decider
 from restore_core.errors import (
     Conflict,
-    MessageInvalid,
-    Problem,
     StoreError,
     StoreUnavailable,
 )
-from restore_core.events import render_rejection
 from restore_core.following import Follower
+from restore_core.guards import Guards
 from restore_core.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
-from restore_core.lifecycle import Phase, Reason, Rejection
+from restore_core.lifecycle import Phase, Rejection
 from restore_core.looking import JobsView
-from restore_core.ports import Cancel, Completions, Loaded, Message, Store, Vaults
-from restore_core.reading import read_message
+from restore_core.ports import Completions, Loaded, Message, Store, Vaults
 from restore_core.record import OpenRow, RestoreRecord
-from restore_core.request import CancelRequest, RestoreRequest
 from restore_core.settings import Settings
 from restore_core.starting import Starter
 
@@ -64,18 +61,27 @@ class Reconciler:
         store: Store,
         completions: Completions,
         settings: Settings,
+        guards: Callable[[], Guards | None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the ports. `monotonic` measures the send window and the sweep's budget."""
+        """Take the ports. `guards` says what is allowed now, `None` where everything is, and raises
+        `FileInvalid`; `monotonic` measures the send window and the sweep's budget.
+        """
         self._vaults = vaults
         self._store = store
         self._settings = settings
         self._monotonic = monotonic
         self._ledger = Ledger(store=store, completions=completions, settings=settings)
         self._starter = Starter(
-            ledger=self._ledger, vaults=vaults, settings=settings, monotonic=monotonic
+            ledger=self._ledger,
+            decider=Decider(vaults=vaults, settings=settings),
+            vaults=vaults,
+            settings=settings,
+            guards=guards,
+            monotonic=monotonic,
         )
         self._follower = Follower(ledger=self._ledger, vaults=vaults, settings=settings)
+        self._accepter = Accepter(ledger=self._ledger, store=store, settings=settings)
         self._cleaned = -1
 
     def handle(self, message: Message, now: datetime) -> None:
@@ -105,7 +111,7 @@ class Reconciler:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it is, the sender gets an answer)
             _log.exception("message %s: cannot be handled", message.id)
-            self._reject(
+            self._accepter.reject(
                 message,
                 request_id=None,
                 reason=Rejection.UNREADABLE,
@@ -121,22 +127,7 @@ class Reconciler:
         Raises:
             StoreError: the message must not be acknowledged.
         """
-        try:
-            request = read_message(
-                message.body, unproven_copy_options=self._settings.unproven_copy_options
-            )
-        except MessageInvalid as error:
-            self._reject(
-                message,
-                request_id=error.request_id,
-                reason=Rejection(error.reason),
-                text=_summary(error.problems),
-                problems=error.problems,
-            )
-            return None
-        if isinstance(request, CancelRequest):
-            return self._accept_cancel(message, request, now)
-        return self._accept_restore(message, request, now)
+        return self._accepter.accept(message, now)
 
     def advance(
         self, loaded: Loaded, now: datetime, *, view: JobsView | None = None, many: bool = False
@@ -196,118 +187,6 @@ class Reconciler:
 
             done = sum(pool.map(run, loaded))
         return Swept(open=len(rows), due=len(due), left=len(loaded) - done)
-
-    def _accept_restore(
-        self, message: Message, request: RestoreRequest, now: datetime
-    ) -> Loaded | None:
-        record = RestoreRecord.accept(
-            request, message_id=message.id, requested_at=message.inserted_at, now=now
-        )
-        try:
-            self._store.insert(record)
-        except Conflict:
-            return self._accept_copy(message, record, now)
-        _log.info("%s: new -> %s", record.key, record.phase.value)
-        # Due soon and not at once: whoever accepted it is about to take it further.
-        self._store.put_open(OpenRow.of(record, now + self._settings.retry_base))
-        return self._store.load(request.request_id, record.key)
-
-    def _accept_copy(self, message: Message, copy: RestoreRecord, now: datetime) -> Loaded | None:
-        """Answer a message whose request id is known: the same request, or another under its id."""
-        loaded = self._store.load(copy.request.request_id, copy.key)
-        record = loaded.record
-        if record is None:
-            raise StoreUnavailable("the record that stood in the way is gone")
-        if record.payload_hash != copy.payload_hash:
-            # Nothing that changes, such as the phase: a redelivery must bring the same bytes.
-            text = (
-                f"The request id {copy.request.request_id} was used before, for another restore "
-                f"(accepted {record.accepted_at:%Y-%m-%d %H:%M:%S} UTC). "
-                "Send this one with an id of its own."
-            )
-            self._reject(
-                message,
-                request_id=copy.request.request_id,
-                reason=Rejection.REQUEST_ID_REUSED,
-                text=text,
-            )
-            return None
-        if record.announced_at is None:
-            self._store.put_open(OpenRow.of(record, now))
-            return None
-        if message.inserted_at > record.announced_at:
-            _log.info("%s: asked again after its end; the event is sent again", record.key)
-            self._ledger.send_again(record)
-            # A conflict is another copy's note of having sent it: one note will do.
-            with suppress(Conflict):
-                self._ledger.save_record(loaded, replace(record, announced_at=now))
-        return None
-
-    def _accept_cancel(
-        self, message: Message, request: CancelRequest, now: datetime
-    ) -> Loaded | None:
-        cancel = Cancel(
-            received_at=now,
-            message_id=message.id,
-            reason=request.reason,
-            requested_by=request.requested_by,
-        )
-        try:
-            self._store.insert_cancel(request.request_id, cancel)
-        except Conflict:
-            _log.info("%s: cancelled more than once", request.request_id)
-        loaded = self._store.load(request.request_id, request.request_id)
-        record = loaded.record
-        early = record is not None and (
-            record.end is not None and record.end.reason is Reason.CANCELLED_BEFORE_ARRIVAL
-        )
-        if record is None or (early and message.inserted_at < record.accepted_at):
-            # The second: a redelivery, after the request has come and ended by this very cancel.
-            # It is answered as it was the first time, to the byte.
-            hours = self._settings.start_limit / timedelta(hours=1)
-            self._reject(
-                message,
-                request_id=request.request_id,
-                reason=Rejection.UNKNOWN_REQUEST,
-                text=f"No request {request.request_id} is known. The cancel is kept: if the "
-                f"request comes within {hours:g} hours, it ends before it starts.",
-            )
-            return None
-        if record.is_final:
-            cancel = loaded.cancel or cancel
-            finished = record.finished_at or now
-            if cancel.message_id != message.id or cancel.received_at >= finished:
-                self._reject(
-                    message,
-                    request_id=request.request_id,
-                    reason=Rejection.ALREADY_FINAL,
-                    text=f"The request {request.request_id} ended before as {record.phase.value}; "
-                    "there is nothing left to cancel.",
-                )
-            return None
-        self._store.put_open(OpenRow.of(record, now))
-        return loaded
-
-    def _reject(
-        self,
-        message: Message,
-        *,
-        request_id: str | None,
-        reason: Rejection,
-        text: str,
-        problems: Sequence[Problem] = (),
-    ) -> None:
-        _log.info("message %s rejected: %s", message.id, reason.value)
-        event = render_rejection(
-            message_id=message.id,
-            inserted_at=message.inserted_at,
-            request_id=request_id,
-            reason=reason,
-            message=text,
-            problems=problems,
-            source=self._settings.event_source,
-        )
-        self._ledger.send_text(event)
 
     def _clean(self, now: datetime) -> None:
         """Delete old records of one part of the history, once in a while."""
@@ -386,9 +265,3 @@ def _busy_vaults(loaded: Sequence[Loaded]) -> set[str]:
             vault = record.request.vault.key
             running[vault] = running.get(vault, 0) + 1
     return {vault for vault, count in running.items() if count >= MANY_JOBS}
-
-
-def _summary(problems: Sequence[Problem]) -> str:
-    if len(problems) == 1:
-        return f"{problems[0].path}: {problems[0].message}"
-    return f"The message has {len(problems)} problems; see problems."

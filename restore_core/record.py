@@ -19,7 +19,7 @@ from restore_core.arm_ids import ArmIdError, ProtectedItemId, StorageAccountId
 from restore_core.errors import ErrorClass, WaitingFor
 from restore_core.lifecycle import FINAL, Event, Phase, Reason, next_phase
 from restore_core.request import AlternateTarget, ItemSource, Priority, RestoreRequest, payload_hash
-from restore_core.vault import JobEnd, Tally
+from restore_core.vault import JobEnd, Tally, Tier
 
 SCHEMA = 1
 MAX_WAITING_CHARACTERS = 2000
@@ -129,6 +129,12 @@ class Decision:
     """Why this recovery point, for people."""
     target_account_id: str
     target_share: str
+    protection_state: str = ""
+    item_soft_deleted: bool = False
+    tiers: tuple[Tier, ...] = ()
+    threat_status: str = ""
+    guard_requests: tuple[str, ...] | None = ()
+    """What a Resource Guard wants in the body; `None` when nobody could say."""
 
     @property
     def item(self) -> ProtectedItemId:
@@ -297,6 +303,18 @@ class RestoreRecord:
             return None
         return hash_key(source.storage_account_id, source.file_share)
 
+    @property
+    def source_key(self) -> str | None:
+        """A hash of the share that data comes from; `None` until the item is resolved where it
+        must be.
+        """
+        source = self.request.source
+        if self.decision is not None:
+            return hash_key(self.decision.account_id, self.decision.share)
+        if isinstance(source, ItemSource):
+            return None
+        return hash_key(source.storage_account_id, source.file_share)
+
     def to_json(self) -> str:
         """Write the record as JSON, ASCII only."""
         text = _RECORD.dump_json(self, exclude_none=True, ensure_ascii=True)
@@ -347,6 +365,7 @@ class OpenRow:
     is_emergency: bool
     requested_at: datetime
     target_key: str | None = None
+    source_key: str | None = None
     waiting_for: WaitingFor | None = None
     job_id: str | None = None
 
@@ -362,6 +381,7 @@ class OpenRow:
             is_emergency=record.is_emergency,
             requested_at=record.requested_at,
             target_key=record.target_key,
+            source_key=record.source_key,
             waiting_for=record.waiting_for,
             job_id=record.jobs[-1].id if record.jobs else None,
         )

@@ -76,7 +76,7 @@ class Sender:
                 decision.item, decision.point_id, body, one.client_request_id
             )
         except ArmError as error:
-            self._ledger.claims.give_back(record, now)
+            self._ledger.give_back(record, now)
             return self._ledger.wait(loaded, record, wait_for(error), str(error), now)
         intended = replace(
             record.with_part(record.part.with_try(one)).moved(Event.INTENDED),
@@ -100,7 +100,7 @@ class Sender:
             return Advanced(loaded=loaded, due_at=now + self._settings.operation_poll)
         settled = record_of(advanced.loaded)
         if settled.phase is Phase.ACCEPTED:
-            self._ledger.claims.give_back(settled, now)
+            self._ledger.give_back(settled, now)
         return advanced
 
     def _give_back_if_ended(self, record: RestoreRecord, now: datetime) -> None:
@@ -111,7 +111,7 @@ class Sender:
         """
         current = self._ledger.store.load(record.request.request_id, record.key).record
         if current is not None and current.is_final:
-            self._ledger.claims.give_back(record, now)
+            self._ledger.give_back(current, now)
 
     def _send(self, post: RestorePost, begun: float) -> str | ArmError:
         """Send within the window; return the operation's id, or the error that it was."""

@@ -22,6 +22,9 @@ _ENDPOINT = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5
 SEND_WINDOW = timedelta(seconds=30)
 """How long after the intent was written a restore POST may still be sent."""
 
+NO_GUARDS = "none"
+"""What `RESTORE_GUARDS` says where everything is to be allowed."""
+
 _GRACE_MARGIN = timedelta(seconds=180)
 """How long the service may take, beyond the last possible byte of a POST, to list its job."""
 
@@ -123,6 +126,10 @@ class Settings:
     start_limit: timedelta = timedelta(hours=24)
     tracking_limit: timedelta = timedelta(hours=192)
     retention: timedelta = timedelta(days=400)
+    guards: str = "restore-guards.json"
+    daily_limit_per_share: int = 20
+    daily_limit_per_vault: int = 0
+    emergency_reserve: int = 4
     unproven_copy_options: bool = False
     paused: bool = False
 
@@ -169,6 +176,10 @@ _FIELD_OF = {
     "RESTORE_START_LIMIT_HOURS": "start_limit",
     "RESTORE_TRACKING_LIMIT_HOURS": "tracking_limit",
     "RESTORE_RETENTION_DAYS": "retention",
+    "RESTORE_GUARDS": "guards",
+    "RESTORE_DAILY_LIMIT_PER_SHARE": "daily_limit_per_share",
+    "RESTORE_DAILY_LIMIT_PER_VAULT": "daily_limit_per_vault",
+    "RESTORE_EMERGENCY_RESERVE": "emergency_reserve",
     "RESTORE_UNPROVEN_COPY_OPTIONS": "unproven_copy_options",
     "RESTORE_PAUSED": "paused",
 }
@@ -190,6 +201,9 @@ _BOUNDS = {
     "RESTORE_START_LIMIT_HOURS": (0.0001, 720),
     "RESTORE_TRACKING_LIMIT_HOURS": (0.0001, 720),
     "RESTORE_RETENTION_DAYS": (30, 36500),
+    "RESTORE_DAILY_LIMIT_PER_SHARE": (0, 1000),
+    "RESTORE_DAILY_LIMIT_PER_VAULT": (0, 1000),
+    "RESTORE_EMERGENCY_RESERVE": (0, 1000),
 }
 
 
@@ -248,7 +262,7 @@ class _Reader:
         unit = name.rpartition("_")[2]
         if unit in _UNITS:
             return timedelta(seconds=self._number(name, text) * _UNITS[unit])
-        if name == "RESTORE_SWEEP_THREADS":
+        if name in _BOUNDS:
             return int(self._number(name, text, whole=True))
         if name in {"RESTORE_PAUSED", "RESTORE_UNPROVEN_COPY_OPTIONS"}:
             return self._switch(name, text)
@@ -262,6 +276,8 @@ class _Reader:
             self._problems.append(f"{name} must be none or base64")
         elif name == "RESTORE_EVENT_SOURCE" and not re.fullmatch(r"[!-~]{1,256}", text):
             self._problems.append(f"{name} must be a URI reference of at most 256 characters")
+        elif name == "RESTORE_GUARDS" and not re.fullmatch(r"[^\x00-\x1f\x7f]{1,1024}", text):
+            self._problems.append(f"{name} must be the path of a file, or none")
         elif name == "RESTORE_ARM_API_VERSION" and not re.fullmatch(
             r"\d{4}-\d{2}-\d{2}(-preview)?", text
         ):
@@ -303,6 +319,8 @@ class _Reader:
             )
             return
         if Origin.of(endpoint).is_loopback:
+            # Nothing of value is behind it: guards only where they are asked for.
+            values.setdefault("guards", NO_GUARDS)
             return
         defaults = {one.name: one.default for one in fields(Settings)}
         connect, answer, grace = (

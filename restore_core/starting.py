@@ -1,39 +1,36 @@
 """From `Accepted` to a claimed target: everything that is decided before a restore is sent.
 
-Knows the order: whether to go on at all, which item and recovery point, and the target last. What
-was decided is kept, so that a retry cannot decide otherwise. Refuses to send.
+Knows the order: whether to go on at all, what is decided and whether it may be, then the target and
+the day's allowance, which others want, last. Refuses to decide, and to send.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
-from restore_core.arm_ids import ArmIdError
+from restore_core.allowance import OverLimit, UsedUp
+from restore_core.deciding import Decider, Examined, not_allowed
 from restore_core.errors import (
     ArmAnswer,
     ArmError,
+    FileInvalid,
     LookupFailed,
     WaitingFor,
     says_missing,
     wait_for,
 )
+from restore_core.guards import Guards
 from restore_core.ledger import Advanced, Ledger, record_of
 from restore_core.lifecycle import Event, Reason
 from restore_core.looking import JobsView, close
-from restore_core.payload import body_text, restore_body
 from restore_core.ports import Cancel, Loaded, Vaults
-from restore_core.record import (
-    Decision,
-    End,
-    RestoreRecord,
-    source_account,
-)
-from restore_core.request import AlternateTarget
+from restore_core.preflight import Check, Outcome
+from restore_core.record import End, RestoreRecord
+from restore_core.reviewed import in_words
 from restore_core.sending import Sender, job_error
 from restore_core.settings import Settings
 from restore_core.times import format_time
@@ -55,14 +52,17 @@ class Starter:
         self,
         *,
         ledger: Ledger,
+        decider: Decider,
         vaults: Vaults,
         settings: Settings,
-        monotonic: Callable[[], float] = time.monotonic,
+        guards: Callable[[], Guards | None],
+        monotonic: Callable[[], float],
     ) -> None:
         """Take the ports. `monotonic` measures the send window; it must not be the wall clock."""
         self._ledger = ledger
-        self._vaults = vaults
+        self._decider = decider
         self._settings = settings
+        self._guards = guards
         self._monotonic = monotonic
         self._sender = Sender(ledger=ledger, vaults=vaults, settings=settings, monotonic=monotonic)
 
@@ -82,7 +82,13 @@ class Starter:
                 loaded, record, WaitingFor.PAUSED, "RESTORE_PAUSED is true.", now
             )
         try:
-            decided = self._decided(record)
+            guards = self._guards()
+        except FileInvalid as error:
+            return self._ledger.wait(
+                loaded, record, WaitingFor.GUARDS_INVALID, in_words(error), now
+            )
+        try:
+            decided = self._decider.decide(record)
         except LookupFailed as failed:
             reason = Reason(failed.reason)
             end = End(
@@ -94,18 +100,33 @@ class Starter:
             return self._close(loaded, record, end, view, now)
         except ArmError as error:
             return self._after_failed_read(loaded, record, error, view, now)
+        examined = self._decider.examine(decided, guards)
+        full = None
+        if examined.refusal is None:
+            full = self._ledger.allowance.look(decided, examined.rule, now)
         if record.request.dry_run:
-            return self._ledger.finish(loaded, decided, self._plan(decided), now=now)
-        if decided.target_key != record.target_key:
-            # The target is only known now. Whoever ends the request must know what it may hold.
+            end = self._planned(decided, examined, full)
+            return self._close(loaded, decided, end, view, now)
+        if examined.refusal is not None:
+            return self._close(loaded, decided, examined.refusal, view, now)
+        if full is not None:
+            return self._held_back(loaded, decided, full, view, now)
+        keys = (record.target_key, record.source_key)
+        if keys != (decided.target_key, decided.source_key):
+            # They are only known now. Whoever ends the request must know what it may hold.
             loaded = self._ledger.save_record(loaded, decided)
         record = decided
         if (busy := self._claimed(record, now)) is not None:
             return self._ledger.wait(loaded, record, WaitingFor.TARGET_BUSY, busy, now)
+        # Counted after the target is claimed: what waits for a target has not started.
+        full = self._ledger.allowance.take(record, examined.rule, now)
+        if full is not None:
+            self._ledger.give_back(record, now)
+            return self._held_back(loaded, record, full, view, now)
         # Reading the lists can take minutes: what follows happens when it happens.
         step, now = now, now + timedelta(seconds=self._monotonic() - begun)
         if (end := self._reason_to_stop(record, loaded.cancel, now)) is not None:
-            self._ledger.claims.give_back(record, now)
+            self._ledger.give_back(record, now)
             return self._close(loaded, record, end, view, now)
         return self._sender.trigger(loaded, record, now, step=step)
 
@@ -129,35 +150,45 @@ class Starter:
             recommendation="Remove what it waited for, then send a request with a new id.",
         )
 
-    def _decided(self, record: RestoreRecord) -> RestoreRecord:
-        """Resolve item and recovery point, once: a retry must not choose another «latest»."""
-        if record.decision is not None:
-            return record
-        request = record.request
-        item = self._vaults.find_item(request)
-        chosen = self._vaults.choose_point(item, request, requested_at=record.requested_at)
-        try:
-            account_id = str(source_account(item.id, item.account))
-        except ArmIdError as error:
-            raise LookupFailed(
-                f"The item {item.id} names no storage account: {error}.",
-                reason=Reason.SOURCE_NOT_FOUND,
-            ) from error
-        target = request.target
-        alternate = target if isinstance(target, AlternateTarget) else None
-        decision = Decision(
-            item_id=str(item.id),
-            share=item.share,
-            account_id=account_id,
-            point_id=chosen.point.id,
-            point_time=chosen.point.time,
-            why=chosen.why,
-            target_account_id=alternate.storage_account_id if alternate else account_id,
-            target_share=alternate.file_share if alternate else item.share,
+    def _held_back(
+        self,
+        loaded: Loaded,
+        record: RestoreRecord,
+        full: OverLimit | UsedUp,
+        view: JobsView,
+        now: datetime,
+    ) -> Advanced:
+        """Refuse what a guard's limit stops; let wait what only the day's allowance stops."""
+        match full:
+            case OverLimit(rule=rule, message=message):
+                return self._close(loaded, record, not_allowed(rule, message), view, now)
+            case UsedUp(until=until, message=message):
+                return self._ledger.wait(
+                    loaded, record, WaitingFor.QUOTA, message, now, until=until
+                )
+        assert_never(full)
+
+    def _planned(
+        self, record: RestoreRecord, examined: Examined, full: OverLimit | UsedUp | None
+    ) -> End:
+        """Answer a dry run: as the real run would end, or with what it would send."""
+        end = examined.refusal
+        outcome, message = Outcome.PASSED, "It could start now."
+        match full:
+            case OverLimit():
+                outcome, message = Outcome.REFUSED, full.message
+                end = not_allowed(full.rule, full.message)
+            case UsedUp():
+                outcome, message = Outcome.WAITING, full.message
+        checks = examined.checks
+        if examined.refusal is None:
+            checks += (Check(name="allowance", outcome=outcome, message=message),)
+        planned = End(
+            event=Event.PLAN_MADE,
+            reason=Reason.PLANNED,
+            message="Dry run: this is what would be sent. Nothing was.",
         )
-        body = body_text(restore_body(request, source_account_id=account_id))
-        decided = replace(record, decision=decision, failures=0)
-        return decided.with_part(replace(decided.part, body=body))
+        return replace(end or planned, plan=self._decider.plan(record, checks))
 
     def _claimed(self, record: RestoreRecord, now: datetime) -> str | None:
         """Claim the target; return what is in the way, in words."""
@@ -192,24 +223,6 @@ class Starter:
         self, loaded: Loaded, record: RestoreRecord, end: End, view: JobsView, now: datetime
     ) -> Advanced:
         return close(self._ledger, loaded, record, end, view, now=now, settings=self._settings)
-
-    def _plan(self, record: RestoreRecord) -> End:
-        """Say what the real run would send, to the letter."""
-        decision, body = record.decision, record.part.body
-        if decision is None or body is None:
-            raise LookupError("a plan is made of a decision")
-        return End(
-            event=Event.PLAN_MADE,
-            reason=Reason.PLANNED,
-            message="Dry run: this is what would be sent. Nothing was.",
-            plan={
-                "recoveryPoint": {"id": decision.point_id, "why": decision.why},
-                "protectedItemId": decision.item_id,
-                "method": "POST",
-                "url": self._vaults.restore_url(decision.item, decision.point_id),
-                "body": json.loads(body),
-            },
-        )
 
 
 def _cancelled(cancel: Cancel, reason: Reason) -> End:

@@ -152,6 +152,15 @@ class RestoreStore:
             )
             return [_row(entity) for entity in entities]
 
+    def rows_waiting(self, vault_id: str, why: WaitingFor) -> list[OpenRow]:
+        """Read the open requests of one vault that wait for one thing."""
+        with _translated():
+            entities = self._open.query_entities(
+                "PartitionKey eq @partition and waitingFor eq @why",
+                parameters={"partition": hash_key(vault_id), "why": why.value},
+            )
+            return [_row(entity) for entity in entities]
+
     def put_open(self, row: OpenRow) -> None:
         """Insert or replace a row of the work list."""
         with _translated():
@@ -240,6 +249,7 @@ def _record_entity(record: RestoreRecord) -> dict[str, Any]:
     }
     if record.waiting_for:
         columns["waitingFor"] = record.waiting_for.value
+        columns["waitingMessage"] = record.waiting_message
     if record.end:
         columns["reason"] = record.end.reason.value
     if record.finished_at:
@@ -278,6 +288,7 @@ def _row_entity(row: OpenRow) -> dict[str, Any]:
         "isEmergency": row.is_emergency,
         "requestedAt": row.requested_at,
         "targetKey": row.target_key,
+        "sourceKey": row.source_key,
         "waitingFor": row.waiting_for.value if row.waiting_for else None,
         "jobId": row.job_id,
     }
@@ -295,6 +306,7 @@ def _row(entity: Mapping[str, Any]) -> OpenRow:
         is_emergency=entity["isEmergency"],
         requested_at=_aware(entity["requestedAt"]),
         target_key=entity.get("targetKey"),
+        source_key=entity.get("sourceKey"),
         waiting_for=WaitingFor(waiting_for) if waiting_for else None,
         job_id=entity.get("jobId"),
     )

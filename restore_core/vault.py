@@ -1,5 +1,5 @@
-"""What a Recovery Services vault says, as values: protected items, recovery points, operations,
-jobs.
+"""What a Recovery Services vault says, as values: protected items, recovery points, Resource
+Guard proxies, operations, jobs.
 
 Knows every spelling that the service has used since 2019. Refuses to know HTTP and what we make of
 it. Reading is lenient on purpose: fields are absent rather than null, numbers come as text, times
@@ -22,6 +22,11 @@ _TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,12}))?\s*(Z|z|[+-]\d{2}:?\d{2})?"
 )
 _SAFE_SEGMENT = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,128}")
+_GUARD_REQUEST = re.compile(r"/[ -~]{0,1023}")
+_RESTORE_ACTION = (
+    "microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems"
+    "/recoverypoints/restore/action"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +213,22 @@ def read_point(body: Mapping[str, Any]) -> RecoveryPoint | None:
         is True,
         threat_status=_text(properties.get("threatStatus")),
     )
+
+
+def read_guard_requests(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read a row of the list of Resource Guard proxies: what a restore must name, once each.
+
+    A proxy lists every operation that its guard protects; none of them need be the restore. The
+    ids are for the body of the restore POST and no URL: what is not printable ASCII is no ARM id.
+    azure-cli reads the same two fields.
+    """
+    details = _sequence(_mapping(body.get("properties")).get("resourceGuardOperationDetails"))
+    requests = [
+        _text(detail.get("defaultResourceRequest"))
+        for detail in map(_mapping, details)
+        if _text(detail.get("vaultCriticalOperation")).casefold() == _RESTORE_ACTION
+    ]
+    return tuple(dict.fromkeys(one for one in requests if _GUARD_REQUEST.fullmatch(one)))
 
 
 def read_operation(body: Mapping[str, Any]) -> Operation:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azure.core.exceptions import AzureError
@@ -17,12 +18,18 @@ from restore_core.arm import ArmClient
 from restore_core.backup import AzureBackup
 from restore_core.completion import CompletionQueue
 from restore_core.errors import NotSent
+from restore_core.guards import Guards, read_guards
 from restore_core.reconciler import Reconciler
-from restore_core.settings import Origin, Settings
+from restore_core.reviewed import ReviewedFile
+from restore_core.settings import NO_GUARDS, Origin, Settings
 from restore_core.store import RestoreStore
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The app's folder: where the files are that are deployed with it."""
 
 
 class EntraTokens:
@@ -91,4 +98,12 @@ def build(environment: Mapping[str, str]) -> Reconciler:
             storage, settings.completion_queue, keyless, encoding=settings.completion_encoding
         ),
         settings=settings,
+        guards=_guards(settings.guards),
     )
+
+
+def _guards(setting: str) -> Callable[[], Guards | None]:
+    """Return what reads the guards; a relative path is below the app's folder."""
+    if setting == NO_GUARDS:
+        return lambda: None
+    return ReviewedFile(ROOT / setting, read_guards).read

@@ -8,6 +8,8 @@ var vaultActions = [
   'Microsoft.RecoveryServices/Vaults/backupProtectedItems/read'
   // choose a recovery point
   'Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/recoveryPoints/read'
+  // what a restore must carry where a Resource Guard protects the vault
+  'Microsoft.RecoveryServices/Vaults/backupResourceGuardProxies/read'
   // restore
   'Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/recoveryPoints/restore/action'
   // what became of the restore call

@@ -25,6 +25,7 @@ _ITEM = "backupFabrics/protectionContainers/protectedItems"
 ACTION_OF = {
     "GET /backupProtectedItems": "backupProtectedItems/read",
     "GET /{item}/recoveryPoints": f"{_ITEM}/recoveryPoints/read",
+    "GET /backupResourceGuardProxies": "backupResourceGuardProxies/read",
     "POST /{item}/recoveryPoints/{id}/restore": f"{_ITEM}/recoveryPoints/restore/action",
     "GET /backupOperations/{id}": "backupOperations/read",
     "GET /backupJobs": "backupJobs/read",
@@ -57,6 +58,7 @@ def calls() -> tuple[set[str], set[str]]:
         "/restore?": accepted,
         "/recoveryPoints?": Reply(body=sample("2024_points")),
         "/backupProtectedItems?": Reply(body=sample("2024_items")),
+        "/backupResourceGuardProxies?": Reply(body={"value": []}),
         "/backupOperations/": Reply(body=operation),
         "/backupJobs?": Reply(body={"value": []}),
         "/backupJobs/": Reply(body=sample("2025_job_completed")),
@@ -77,6 +79,7 @@ def calls() -> tuple[set[str], set[str]]:
         methods: dict[str, Callable[[], object]] = {
             "find_item": lambda: backup.find_item(request),
             "choose_point": lambda: backup.choose_point(found, request, requested_at=NOW),
+            "resource_guard_requests": lambda: backup.resource_guard_requests(vault),
             "restore_url": lambda: backup.restore_url(item, "1"),
             "prepare_restore": lambda: backup.prepare_restore(item, "1", "{}", JOB).send(),
             "operation": lambda: backup.operation(vault, OPERATION),

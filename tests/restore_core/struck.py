@@ -86,6 +86,7 @@ class Column:
 COLUMNS: Mapping[str, Column] = {
     "items": Column(method="find_item", route="list_items"),
     "points": Column(method="choose_point", route="list_points"),
+    "guards": Column(method="resource_guard_requests", route="resource_guards"),
     "restore": Column(method="prepare_restore", route="restore"),
     "jobs": Column(method="jobs", route="list_jobs"),
     "settling": Column(
@@ -384,7 +385,7 @@ class Case:
     def _word_of(self, before: RestoreRecord, after: RestoreRecord) -> str:
         """What the struck step did, by the record before and after it."""
         match self.column.method:
-            case "find_item" | "choose_point" | "prepare_restore":
+            case "find_item" | "choose_point" | "resource_guard_requests" | "prepare_restore":
                 if after.end is not None:
                     return WORDS[after.end.reason]
                 if after.waiting_for is not None:
@@ -407,6 +408,8 @@ class Case:
             )
         if self.column.cancels and any("was not taken" in one for one in end.get("warnings", ())):
             return "warning" if end["phase"] == "Completed" else f"{word}, warning"
+        if self.column.method == "resource_guard_requests" and end.get("warnings"):
+            return "unguarded" if word == "goes on" else f"{word}, warning"
         return word
 
 

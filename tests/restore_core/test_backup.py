@@ -203,7 +203,7 @@ def test_a_share_that_is_missed_in_an_older_list_is_looked_for_again() -> None:
     with vault_saying(listed(*ITEMS[1:]), listed(*ITEMS)) as (backup, server):
         source = {"storageAccountId": ACCOUNT, "fileShare": "charts"}
         backup.find_item(request_of(source=source))
-        (cached,) = backup._cache.values()
+        (cached,) = backup._items._entries.values()
         cached.read_at -= 2
         assert backup.find_item(request_of()).share == "ledgers"
         assert len(server.calls) == 2
@@ -478,6 +478,136 @@ def test_no_usable_point_lies_between_the_chosen_one_and_the_time(
     assert all(
         one.time <= chosen.time or one.time > limit for one in points if one.time is not None
     )
+
+
+# --- Resource Guards
+
+RESTORE = (
+    "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems"
+    "/recoveryPoints/restore/action"
+)
+GUARDS = f"{ACCOUNTS.partition('/providers/')[0]}/providers/Microsoft.DataProtection/resourceGuards"
+REQUEST = f"{GUARDS}/breakwater/restoreRequests/default"
+
+
+def proxy(**requests: object) -> Json:
+    """A Resource Guard proxy: what it wants for each operation, `restore` being the one."""
+    return {
+        "name": "VaultProxy",
+        "properties": {
+            "resourceGuardOperationDetails": [
+                {
+                    "vaultCriticalOperation": RESTORE if name == "restore" else name,
+                    "defaultResourceRequest": request,
+                }
+                for name, request in requests.items()
+            ]
+        },
+    }
+
+
+def test_a_vault_without_a_guard_asks_for_nothing() -> None:
+    with vault_saying(listed()) as (backup, server):
+        assert backup.resource_guard_requests(HARBOUR) == ()
+        (call,) = server.calls
+    assert (call.method, call.body) == ("GET", b"")
+    assert call.target == f"{VAULT}/backupResourceGuardProxies?api-version=2026-07-01"
+
+
+def test_a_guard_that_protects_restores_says_what_they_must_carry() -> None:
+    with vault_saying(listed(proxy(delete=f"{GUARDS}/x", restore=REQUEST))) as (backup, _):
+        assert backup.resource_guard_requests(HARBOUR) == (REQUEST,)
+
+
+def test_a_guard_that_protects_other_operations_asks_for_nothing() -> None:
+    with vault_saying(listed(proxy(delete=REQUEST, disable=REQUEST))) as (backup, _):
+        assert backup.resource_guard_requests(HARBOUR) == ()
+
+
+def test_several_guards_are_all_named_once_each_in_their_order() -> None:
+    wanted = (f"{GUARDS}/b/restoreRequests/default", f"{GUARDS}/a/restoreRequests/default")
+    rows = [proxy(restore=request) for request in (*wanted, wanted[0])]
+    with vault_saying(listed(*rows, proxy(delete=REQUEST))) as (backup, _):
+        assert backup.resource_guard_requests(HARBOUR) == wanted
+
+
+@pytest.mark.parametrize("row", [None, 5, "x", [], {}, {"properties": 5}, proxy(restore=5)])
+def test_guards_that_cannot_be_read_are_passed_over(row: object) -> None:
+    with vault_saying(listed(row, proxy(restore=REQUEST))) as (backup, _):
+        assert backup.resource_guard_requests(HARBOUR) == (REQUEST,)
+
+
+def test_guards_are_read_over_several_pages() -> None:
+    answer, known = paged(
+        {
+            "next": {"value": [proxy(restore=REQUEST)]},
+            "": {"value": [proxy(delete="/x"), proxy(restore="/1")], "nextLink": "{origin}/next"},
+        }
+    )
+    with serving(answer) as server:
+        known["origin"] = server.origin
+        assert backup_of(server).resource_guard_requests(HARBOUR) == ("/1", REQUEST)
+
+
+def test_a_part_of_the_guards_counts_for_nothing() -> None:
+    def answer(call: Call) -> Reply:
+        if "next" in call.path:
+            return Reply(status=500, body={})
+        return listed(proxy(restore="/1"), nextLink=f"http://{call.headers['Host']}/next")
+
+    with serving(answer) as server, pytest.raises(ArmAnswer):
+        backup_of(server).resource_guard_requests(HARBOUR)
+
+
+@pytest.mark.parametrize("rows", [(), (proxy(restore=REQUEST),)])
+def test_guards_are_kept_for_a_while_for_each_vault(rows: tuple[Json, ...]) -> None:
+    with vault_saying(listed(*rows)) as (backup, server):
+        first = backup.resource_guard_requests(HARBOUR)
+        # Another spelling of the same vault is the same vault.
+        again = backup.resource_guard_requests(VaultId.parse(VAULT.upper()))
+        assert first == again
+        assert len(server.calls) == 1
+        backup.resource_guard_requests(VaultId.parse(VAULT.replace("harbour", "lighthouse")))
+        assert len(server.calls) == 2
+        backup._guards._entries[HARBOUR.key].read_at -= 301
+        backup.resource_guard_requests(HARBOUR)
+        assert len(server.calls) == 3
+
+
+def test_guards_are_not_kept_where_that_is_off() -> None:
+    with serving(listed()) as server:
+        backup = backup_of(server, cache=0)
+        for _ in range(2):
+            backup.resource_guard_requests(HARBOUR)
+        assert len(server.calls) == 2
+
+
+def test_items_and_guards_of_a_vault_are_kept_apart() -> None:
+    lists = {
+        "/backupProtectedItems?": listed(*ITEMS),
+        "/backupResourceGuardProxies?": listed(proxy(restore=REQUEST)),
+    }
+    with serving(by_path(lists)) as server:
+        backup = backup_of(server)
+        for _ in range(2):
+            assert backup.find_item(request_of()).share == "ledgers"
+            assert backup.resource_guard_requests(HARBOUR) == (REQUEST,)
+        assert len(server.calls) == 2
+
+
+def test_guards_that_could_not_be_read_are_an_error_which_is_not_kept() -> None:
+    refused_once = Reply(status=404, body={"error": {"code": "ResourceNotFound"}})
+    with vault_saying(refused_once, listed(proxy(restore=REQUEST))) as (backup, _):
+        with pytest.raises(ArmAnswer) as raised:
+            backup.resource_guard_requests(HARBOUR)
+        assert (raised.value.status, raised.value.code) == (404, "ResourceNotFound")
+        assert backup.resource_guard_requests(HARBOUR) == (REQUEST,)
+
+
+@pytest.mark.parametrize("reply", [Reply(body={}), Reply(body={"value": None}), Reply(status=204)])
+def test_guards_that_are_no_list_are_an_error_and_not_none_at_all(reply: Reply) -> None:
+    with vault_saying(reply) as (backup, _), pytest.raises(NoAnswer):
+        backup.resource_guard_requests(HARBOUR)
 
 
 # --- the restore POST

@@ -153,7 +153,7 @@ def test_the_code_goes_before_the_text() -> None:
 def test_every_entry_says_what_to_do() -> None:
     for failure in (*CATALOGUE.values(), UNKNOWN_FAILURE):
         assert failure.advice.endswith(".")
-        assert failure.hold is None or (failure.heals and failure.hold <= timedelta(hours=1))
+        assert failure.hold is None or (failure.heals and failure.hold <= timedelta(hours=6))
     assert UNKNOWN_FAILURE.heals is None
 
 

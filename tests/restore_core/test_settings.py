@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restore_core.errors import SettingsError
-from restore_core.settings import CLOUDS, Origin, Settings, all_names
+from restore_core.settings import CLOUDS, NO_GUARDS, Origin, Settings, all_names
 
 STORAGE = {"RestoreStorage": "UseDevelopmentStorage=true"}
 LOCAL = STORAGE | {"RESTORE_ARM_ENDPOINT": "http://127.0.0.1:8084"}
@@ -343,3 +343,26 @@ def test_any_environment_is_settings_or_problems(environment: dict[str, str]) ->
     except SettingsError:
         return
     assert settings.request_queue != settings.completion_queue
+
+
+def test_guards_are_a_file_unless_they_are_none_or_the_endpoint_is_this_machine() -> None:
+    assert Settings.read(STORAGE).guards == "restore-guards.json"
+    assert Settings.read(STORAGE | {"RESTORE_GUARDS": "none"}).guards == NO_GUARDS
+    assert Settings.read(LOCAL).guards == NO_GUARDS
+    assert Settings.read(LOCAL | {"RESTORE_GUARDS": "mine.json"}).guards == "mine.json"
+
+
+def test_the_allowance_is_whole_numbers_of_at_most_what_an_entity_holds() -> None:
+    for name in (
+        "RESTORE_DAILY_LIMIT_PER_SHARE",
+        "RESTORE_DAILY_LIMIT_PER_VAULT",
+        "RESTORE_EMERGENCY_RESERVE",
+    ):
+        for wrong in ("1001", "-1", "1.5", "many"):
+            (problem,) = problems(**{name: wrong})
+            assert problem.startswith(name)
+            assert wrong not in problem.removeprefix(name).replace("1000", "")
+    settings = Settings.read(
+        STORAGE | {"RESTORE_DAILY_LIMIT_PER_SHARE": "0", "RESTORE_DAILY_LIMIT_PER_VAULT": "1000"}
+    )
+    assert (settings.daily_limit_per_share, settings.daily_limit_per_vault) == (0, 1000)

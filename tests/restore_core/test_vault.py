@@ -17,6 +17,7 @@ from restore_core.vault import (
     ServiceError,
     Tally,
     Tier,
+    read_guard_requests,
     read_item,
     read_job,
     read_number,
@@ -248,6 +249,85 @@ def test_a_point_may_have_nothing_but_its_name() -> None:
     point = read_point({"name": "1"})
     assert point is not None
     assert (point.id, point.time, point.tiers) == ("1", None, ())
+
+
+# --- Resource Guards
+
+RESTORE = (
+    "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems"
+    "/recoveryPoints/restore/action"
+)
+GUARD = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/guards-rg"
+    "/providers/Microsoft.DataProtection/resourceGuards/breakwater"
+)
+
+
+def a_proxy(*details: object) -> Json:
+    """A Resource Guard proxy with these operations."""
+    return {
+        "id": f"{VAULT}/backupResourceGuardProxies/VaultProxy",
+        "name": "VaultProxy",
+        "properties": {
+            "resourceGuardResourceId": GUARD,
+            "resourceGuardOperationDetails": list(details),
+        },
+    }
+
+
+def guarded(operation: object, request: object) -> Json:
+    return {"vaultCriticalOperation": operation, "defaultResourceRequest": request}
+
+
+def test_of_all_that_a_guard_protects_the_restore_alone_counts() -> None:
+    proxy = a_proxy(
+        guarded(f"{RESTORE[:-14]}/delete", f"{GUARD}/deleteProtectedItemRequests/default"),
+        guarded(RESTORE, f"{GUARD}/restoreRequests/default"),
+        guarded(f"{RESTORE}s", f"{GUARD}/otherRequests/default"),
+    )
+    assert read_guard_requests(proxy) == (f"{GUARD}/restoreRequests/default",)
+
+
+@pytest.mark.parametrize("operation", [RESTORE.upper(), RESTORE.lower(), RESTORE.swapcase()])
+def test_a_guarded_restore_is_known_in_any_case(operation: str) -> None:
+    assert read_guard_requests(a_proxy(guarded(operation, GUARD))) == (GUARD,)
+
+
+def test_several_requests_of_a_guard_are_kept_once_each_in_their_order() -> None:
+    proxy = a_proxy(*(guarded(RESTORE, f"/{name}") for name in "baba"))
+    assert read_guard_requests(proxy) == ("/b", "/a")
+
+
+@pytest.mark.parametrize("request_id", ["/", "/a b~", f"/{'x' * 1023}"])
+def test_an_id_of_a_guards_request_is_kept_as_it_is(request_id: str) -> None:
+    assert read_guard_requests(a_proxy(guarded(RESTORE, request_id))) == (request_id,)
+
+
+@pytest.mark.parametrize(
+    "request_id",
+    [
+        *(None, 5, True, [], [GUARD], {}, "", GUARD[1:], f" {GUARD}", f"https://x{GUARD}"),
+        *(f"{GUARD}\n", f"/\x00{GUARD}", f"{GUARD}\x7f", f"{GUARD}/ü", f"/{'x' * 1024}"),
+    ],
+)
+def test_what_is_no_id_of_a_guards_request_is_left_out(request_id: object) -> None:
+    proxy = a_proxy(guarded(RESTORE, request_id), guarded(RESTORE, GUARD))
+    assert read_guard_requests(proxy) == (GUARD,)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        *({}, {"properties": None}, {"properties": []}, {"properties": {}}, a_proxy()),
+        {"properties": {"resourceGuardOperationDetails": None}},
+        {"properties": {"resourceGuardOperationDetails": guarded(RESTORE, GUARD)}},
+        a_proxy(None, 5, "x", [], {}),
+        a_proxy({"vaultCriticalOperation": RESTORE}, {"defaultResourceRequest": GUARD}),
+        a_proxy(*(guarded(operation, GUARD) for operation in (None, 5, "", [RESTORE], "restore"))),
+    ],
+)
+def test_a_guard_that_does_not_say_that_it_protects_restores_asks_for_nothing(row: Json) -> None:
+    assert read_guard_requests(row) == ()
 
 
 # --- operations
@@ -540,6 +620,7 @@ def test_the_worst_end_of_several_counts() -> None:
 READERS: list[tuple[Callable[[Any], object], Json]] = [
     (lambda body: read_item(body, HARBOUR), sample("2024_items")["value"][0]),
     (read_point, sample("2026_points")["value"][0]),
+    (read_guard_requests, a_proxy(guarded(RESTORE, GUARD))),
     (read_operation, sample("2019_operation")),
     (read_operation, sample("2021_job_running")),
     (read_job, sample("2024_job_failed")),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from local.vault import EmulatorOptions, VaultEmulator, sample
+from local.vault import EmulatorOptions, VaultEmulator, everything, sample
 from restore_core.arm import ArmClient
 from restore_core.backup import AzureBackup
 from restore_core.errors import (
@@ -36,23 +36,34 @@ from tests.simulators.world import request as make_request
 
 @dataclass
 class Subject:
-    """A vault to test: the port, a clock that can be turned, and how to break the next POST."""
+    """A vault to test: the port, a clock that can be turned, how to break the next POST, and how to
+    put restores behind the guard of `everything`.
+    """
 
     vaults: Vaults
     now: Callable[[], datetime]
     wait: Callable[[float], None]
     lose_answer: Callable[[], None]
     lose_request: Callable[[], None]
+    guard: Callable[[], None]
 
     def item(self, request: RestoreRequest) -> ProtectedItem:
         return self.vaults.find_item(request)
 
-    def start(self, request: RestoreRequest, client_request_id: str) -> str:
+    def start(
+        self,
+        request: RestoreRequest,
+        client_request_id: str,
+        guard_requests: tuple[str, ...] = (),
+    ) -> str:
         item = self.item(request)
         assert item.account is not None
         point = self.vaults.choose_point(item, request, requested_at=self.now()).point
-        body = body_text(restore_body(request, source_account_id=str(item.account)))
-        return self.vaults.prepare_restore(item.id, point.id, body, client_request_id).send()
+        body = restore_body(
+            request, source_account_id=str(item.account), guard_requests=guard_requests
+        )
+        post = self.vaults.prepare_restore(item.id, point.id, body_text(body), client_request_id)
+        return post.send()
 
     def list(self, request: RestoreRequest, client_request_id: str) -> list[Job]:
         listing = self.vaults.jobs(request.vault, since=self.now(), now=self.now())
@@ -75,6 +86,9 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
         def turn(seconds: float) -> None:
             clock[0] += timedelta(seconds=seconds)
 
+        def guard() -> None:
+            memory.guard_requests = GUARD_REQUESTS
+
         memory = MemoryVaults(lambda: clock[0])
         yield Subject(
             vaults=memory,
@@ -82,10 +96,12 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
             wait=turn,
             lose_answer=lambda: memory.fates.append(Fate.LOST_ANSWER),
             lose_request=lambda: memory.fates.append(Fate.LOST_REQUEST),
+            guard=guard,
         )
         return
     scale = 100.0
-    with VaultEmulator(tmp_path, EmulatorOptions(time_scale=scale)) as emulator:
+    options = EmulatorOptions(time_scale=scale)
+    with VaultEmulator(tmp_path, options, sample="everything") as emulator:
 
         def reset(*, processed: bool) -> None:
             action = {"kind": "reset", "processed": processed}
@@ -104,21 +120,22 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
             wait=lambda seconds: time.sleep(seconds / scale),
             lose_answer=lambda: reset(processed=True),
             lose_request=lambda: reset(processed=False),
+            # One of the vaults that it serves has the guard from the start.
+            guard=lambda: None,
         )
 
 
-@pytest.fixture
-def wanted() -> RestoreRequest:
-    """A request that both vaults can serve: the sample's share, into its target share."""
+GUARD_REQUESTS = (f"{everything.GUARD}/restoreRequests/default",)
+
+
+def into_the_target_share(vault: str, account: str, share: str) -> RestoreRequest:
+    """A request of a share, into the target share of the sample."""
     group = f"/subscriptions/{sample.SUBSCRIPTION}/resourceGroups/{sample.RESOURCE_GROUP}/providers"
     accounts = f"{group}/Microsoft.Storage/storageAccounts"
     made = read_request(
         make_request(
-            vaultId=f"{group}/Microsoft.RecoveryServices/vaults/{sample.VAULT}",
-            source={
-                "storageAccountId": f"{accounts}/{sample.ACCOUNT}",
-                "fileShare": sample.SHARE,
-            },
+            vaultId=f"{group}/Microsoft.RecoveryServices/vaults/{vault}",
+            source={"storageAccountId": f"{accounts}/{account}", "fileShare": share},
             target={
                 "location": "alternate",
                 "storageAccountId": f"{accounts}/{sample.TARGET_ACCOUNT}",
@@ -130,6 +147,19 @@ def wanted() -> RestoreRequest:
     )
     assert isinstance(made, RestoreRequest)
     return made
+
+
+@pytest.fixture
+def wanted() -> RestoreRequest:
+    """A request that both vaults can serve: the sample's share, into its target share."""
+    return into_the_target_share(sample.VAULT, sample.ACCOUNT, sample.SHARE)
+
+
+@pytest.fixture
+def guarded(subject: Subject) -> RestoreRequest:
+    """A request that both vaults can serve, but behind a Resource Guard."""
+    subject.guard()
+    return into_the_target_share(everything.GUARDED_VAULT, "guardedaccount", "secrets")
 
 
 def test_an_item_is_found_with_the_ids_of_its_vault(
@@ -172,6 +202,28 @@ def test_a_restore_is_listed_under_its_client_request_id_and_ends_with_counts(
     assert job.end_time is not None
     operation = subject.vaults.operation(wanted.vault, operation_id)
     assert (operation.status, operation.job_ids) == (OperationStatus.SUCCEEDED, (listed.id,))
+
+
+def test_a_vault_without_a_guard_wants_nothing_in_the_body_of_a_restore(
+    subject: Subject, wanted: RestoreRequest
+) -> None:
+    assert subject.vaults.resource_guard_requests(wanted.vault) == ()
+
+
+def test_a_restore_behind_a_guard_is_refused_unless_it_carries_what_the_guard_wants(
+    subject: Subject, guarded: RestoreRequest
+) -> None:
+    without, client_request_id = str(uuid.uuid4()), str(uuid.uuid4())
+    with pytest.raises(ArmAnswer) as refused:
+        subject.start(guarded, without)
+    assert (refused.value.status, refused.value.code) == (403, "LinkedAuthorizationFailed")
+    assert send_outcome(refused.value) is SendOutcome.FORBIDDEN
+    assert subject.list(guarded, without) == []
+    requests = subject.vaults.resource_guard_requests(guarded.vault)
+    assert requests == GUARD_REQUESTS
+    subject.start(guarded, client_request_id, requests)
+    (listed,) = subject.list(guarded, client_request_id)
+    assert subject.until_ended(guarded, listed.id).end is JobEnd.COMPLETED
 
 
 def test_a_lost_answer_leaves_a_job_and_a_lost_request_none(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from restore_core import wiring
 from restore_core.arm import ArmClient
-from restore_core.errors import NotSent, SettingsError
+from restore_core.errors import FileInvalid, NotSent, SettingsError
 from restore_core.reconciler import Reconciler
 
 AZURITE_LIKE = (
@@ -132,3 +133,30 @@ def test_the_chatty_loggers_stay_quiet() -> None:
     assert logging.getLogger("azure").level == logging.WARNING
     assert logging.getLogger("urllib3").level == logging.WARNING
     assert logging.getLogger("msal").level == logging.WARNING
+
+
+def guards_of(setting: str | None, endpoint: str = "https://management.azure.com") -> Any:
+    """What an app that is built with a setting of the guards may do now."""
+    environment = {"RestoreStorage": AZURITE_LIKE, "RESTORE_ARM_ENDPOINT": endpoint}
+    if setting is not None:
+        environment["RESTORE_GUARDS"] = setting
+    return wiring.build(environment)._starter._guards()
+
+
+def test_without_a_file_of_guards_nothing_is_allowed() -> None:
+    with pytest.raises(FileInvalid, match=r"restore-guards\.json"):
+        guards_of(None)
+
+
+def test_no_guards_at_all_is_said_or_follows_from_an_endpoint_on_this_machine() -> None:
+    assert guards_of("none") is None
+    assert guards_of(None, "http://127.0.0.1:1") is None
+
+
+def test_a_file_of_guards_counts_wherever_it_is_and_on_this_machine_too(tmp_path: Path) -> None:
+    assert guards_of("restore-guards.sample.json").rules[0].name == "test-data"
+    file = tmp_path / "mine.json"
+    with pytest.raises(FileInvalid, match=r"mine\.json"):
+        guards_of(str(file), "http://127.0.0.1:1")
+    file.write_bytes((wiring.ROOT / "restore-guards.sample.json").read_bytes())
+    assert len(guards_of(str(file), "http://127.0.0.1:1").rules) == 2

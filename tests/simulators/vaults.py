@@ -80,6 +80,8 @@ class MemoryVaults:
         self.posts = 0
         self.tokens = 0
         """How often a POST's token was renewed."""
+        self.guard_requests: tuple[str, ...] = ()
+        """What a Resource Guard wants in the body of every restore; none by default."""
         self.missing_shares: set[str] = set()
         self.points = [
             RecoveryPoint(id=f"93288{day}", time=datetime(2026, 1, day, 8, tzinfo=UTC))
@@ -114,6 +116,10 @@ class MemoryVaults:
     ) -> ChosenPoint:
         self._reading()
         return choose(self.points, request, requested_at=requested_at)
+
+    def resource_guard_requests(self, vault: VaultId) -> tuple[str, ...]:
+        self._reading()
+        return self.guard_requests
 
     def restore_url(self, item: ProtectedItemId, point_id: str) -> str:
         return f"https://arm.test{item}/recoveryPoints/{point_id}/restore"
@@ -169,13 +175,17 @@ class MemoryVaults:
                 raise NotSent("refused")
             if fate is Fate.LOST_REQUEST:
                 raise NoAnswer("reset")
+            asked = json.loads(body)
+            consents = asked["properties"].get("resourceGuardOperationRequests") or []
+            if not set(self.guard_requests) <= set(consents):
+                raise ArmAnswer(status=403, code="LinkedAuthorizationFailed")
             operation_id = str(uuid.UUID(int=next(self._numbers)))
             if fate is Fate.NO_JOB:
                 self.failed_operations[operation_id] = ServiceError(
                     code="TargetFileShareNotFound", message="there is no such share"
                 )
                 return operation_id
-            self._start_job(operation_id, item, json.loads(body), client_request_id)
+            self._start_job(operation_id, item, asked, client_request_id)
             if fate is Fate.LOST_ANSWER:
                 raise NoAnswer("reset")
             return operation_id

@@ -1,0 +1,180 @@
+"""From a message to a durable record, or to an answer.
+
+Knows the write order that makes a message count once: the record, its open row, and only then the
+acknowledgement. Refuses to start anything. Whatever is answered instead depends on the message and
+on what does not change, so that a redelivery brings the same bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from restore_core.errors import Conflict, MessageInvalid, Problem, StoreUnavailable
+from restore_core.events import render_rejection
+from restore_core.ledger import Ledger
+from restore_core.lifecycle import Reason, Rejection
+from restore_core.ports import Cancel, Loaded, Message, Store
+from restore_core.reading import read_message
+from restore_core.record import OpenRow, RestoreRecord
+from restore_core.request import CancelRequest, RestoreRequest
+from restore_core.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+class Accepter:
+    """Takes messages in. Safe to share between threads."""
+
+    def __init__(self, *, ledger: Ledger, store: Store, settings: Settings) -> None:
+        """Take the ports."""
+        self._ledger = ledger
+        self._store = store
+        self._settings = settings
+
+    def accept(self, message: Message, now: datetime) -> Loaded | None:
+        """Make a request durable, or answer the message.
+
+        Returns the request to advance, or `None` when the message is answered.
+
+        Raises:
+            StoreError: the message must not be acknowledged.
+        """
+        try:
+            request = read_message(
+                message.body, unproven_copy_options=self._settings.unproven_copy_options
+            )
+        except MessageInvalid as error:
+            self.reject(
+                message,
+                request_id=error.request_id,
+                reason=Rejection(error.reason),
+                text=_summary(error.problems),
+                problems=error.problems,
+            )
+            return None
+        if isinstance(request, CancelRequest):
+            return self._accept_cancel(message, request, now)
+        return self._accept_restore(message, request, now)
+
+    def _accept_restore(
+        self, message: Message, request: RestoreRequest, now: datetime
+    ) -> Loaded | None:
+        record = RestoreRecord.accept(
+            request, message_id=message.id, requested_at=message.inserted_at, now=now
+        )
+        try:
+            self._store.insert(record)
+        except Conflict:
+            return self._accept_copy(message, record, now)
+        _log.info("%s: new -> %s", record.key, record.phase.value)
+        # Due soon and not at once: whoever accepted it is about to take it further.
+        self._store.put_open(OpenRow.of(record, now + self._settings.retry_base))
+        return self._store.load(request.request_id, record.key)
+
+    def _accept_copy(self, message: Message, copy: RestoreRecord, now: datetime) -> Loaded | None:
+        """Answer a message whose request id is known: the same request, or another under its id."""
+        loaded = self._store.load(copy.request.request_id, copy.key)
+        record = loaded.record
+        if record is None:
+            raise StoreUnavailable("the record that stood in the way is gone")
+        if record.payload_hash != copy.payload_hash:
+            # Nothing that changes, such as the phase: a redelivery must bring the same bytes.
+            text = (
+                f"The request id {copy.request.request_id} was used before, for another restore "
+                f"(accepted {record.accepted_at:%Y-%m-%d %H:%M:%S} UTC). "
+                "Send this one with an id of its own."
+            )
+            self.reject(
+                message,
+                request_id=copy.request.request_id,
+                reason=Rejection.REQUEST_ID_REUSED,
+                text=text,
+            )
+            return None
+        if record.announced_at is None:
+            self._store.put_open(OpenRow.of(record, now))
+            return None
+        if message.inserted_at > record.announced_at:
+            _log.info("%s: asked again after its end; the event is sent again", record.key)
+            self._ledger.send_again(record)
+            # A conflict is another copy's note of having sent it: one note will do.
+            with suppress(Conflict):
+                self._ledger.save_record(loaded, replace(record, announced_at=now))
+        return None
+
+    def _accept_cancel(
+        self, message: Message, request: CancelRequest, now: datetime
+    ) -> Loaded | None:
+        cancel = Cancel(
+            received_at=now,
+            message_id=message.id,
+            reason=request.reason,
+            requested_by=request.requested_by,
+        )
+        try:
+            self._store.insert_cancel(request.request_id, cancel)
+        except Conflict:
+            _log.info("%s: cancelled more than once", request.request_id)
+        loaded = self._store.load(request.request_id, request.request_id)
+        record = loaded.record
+        early = record is not None and (
+            record.end is not None and record.end.reason is Reason.CANCELLED_BEFORE_ARRIVAL
+        )
+        if record is None or (early and message.inserted_at < record.accepted_at):
+            # The second: a redelivery, after the request has come and ended by this very cancel.
+            # It is answered as it was the first time, to the byte.
+            hours = self._settings.start_limit / timedelta(hours=1)
+            self.reject(
+                message,
+                request_id=request.request_id,
+                reason=Rejection.UNKNOWN_REQUEST,
+                text=f"No request {request.request_id} is known. The cancel is kept: if the "
+                f"request comes within {hours:g} hours, it ends before it starts.",
+            )
+            return None
+        if record.is_final:
+            cancel = loaded.cancel or cancel
+            finished = record.finished_at or now
+            if cancel.message_id != message.id or cancel.received_at >= finished:
+                self.reject(
+                    message,
+                    request_id=request.request_id,
+                    reason=Rejection.ALREADY_FINAL,
+                    text=f"The request {request.request_id} ended before as {record.phase.value}; "
+                    "there is nothing left to cancel.",
+                )
+            return None
+        self._store.put_open(OpenRow.of(record, now))
+        return loaded
+
+    def reject(
+        self,
+        message: Message,
+        *,
+        request_id: str | None,
+        reason: Rejection,
+        text: str,
+        problems: Sequence[Problem] = (),
+    ) -> None:
+        """Answer a message that is no request."""
+        _log.info("message %s rejected: %s", message.id, reason.value)
+        event = render_rejection(
+            message_id=message.id,
+            inserted_at=message.inserted_at,
+            request_id=request_id,
+            reason=reason,
+            message=text,
+            problems=problems,
+            source=self._settings.event_source,
+        )
+        self._ledger.send_text(event)
+
+
+def _summary(problems: Sequence[Problem]) -> str:
+    if len(problems) == 1:
+        return f"{problems[0].path}: {problems[0].message}"
+    return f"The message has {len(problems)} problems; see problems."
