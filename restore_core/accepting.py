@@ -13,14 +13,15 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from restore_core.envelopes import Envelope, read_envelope, read_wrapped
 from restore_core.errors import Conflict, MessageInvalid, Problem, StoreUnavailable
 from restore_core.events import render_rejection
 from restore_core.ledger import Ledger
 from restore_core.lifecycle import Reason, Rejection
 from restore_core.ports import Cancel, Loaded, Message, Store
-from restore_core.reading import read_message
 from restore_core.record import OpenRow, RestoreRecord
-from restore_core.request import CancelRequest, RestoreRequest
+from restore_core.request import CancelRequest
+from restore_core.responding import Declined, Responder
 from restore_core.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -29,8 +30,11 @@ _log = logging.getLogger(__name__)
 class Accepter:
     """Takes messages in. Safe to share between threads."""
 
-    def __init__(self, *, ledger: Ledger, store: Store, settings: Settings) -> None:
+    def __init__(
+        self, *, ledger: Ledger, store: Store, settings: Settings, responder: Responder
+    ) -> None:
         """Take the ports."""
+        self._responder = responder
         self._ledger = ledger
         self._store = store
         self._settings = settings
@@ -43,10 +47,26 @@ class Accepter:
         Raises:
             StoreError: the message must not be acknowledged.
         """
+        plan = None
         try:
-            request = read_message(
-                message.body, unproven_copy_options=self._settings.unproven_copy_options
-            )
+            envelope = read_envelope(message.body)
+            if envelope.alert is None:
+                request = read_wrapped(
+                    envelope, unproven_copy_options=self._settings.unproven_copy_options
+                )
+            else:
+                answer = self._responder.respond(
+                    envelope.alert, request_id=_id_of(envelope), now=now
+                )
+                if isinstance(answer, Declined):
+                    self.reject(
+                        message,
+                        request_id=_id_of(envelope),
+                        reason=answer.reason,
+                        text=answer.message,
+                    )
+                    return None
+                request, plan = answer.request, answer.plan
         except MessageInvalid as error:
             self.reject(
                 message,
@@ -58,14 +78,20 @@ class Accepter:
             return None
         if isinstance(request, CancelRequest):
             return self._accept_cancel(message, request, now)
-        return self._accept_restore(message, request, now)
+        record = RestoreRecord.accept(
+            request,
+            message_id=message.id,
+            # Nothing is requested after it has arrived, whatever an event's clock says.
+            requested_at=min(envelope.event_time or message.inserted_at, message.inserted_at),
+            now=now,
+            source_event_id=envelope.event_id,
+            plan=plan,
+        )
+        return self._accept_restore(message, record, now)
 
     def _accept_restore(
-        self, message: Message, request: RestoreRequest, now: datetime
+        self, message: Message, record: RestoreRecord, now: datetime
     ) -> Loaded | None:
-        record = RestoreRecord.accept(
-            request, message_id=message.id, requested_at=message.inserted_at, now=now
-        )
         try:
             self._store.insert(record)
         except Conflict:
@@ -73,7 +99,7 @@ class Accepter:
         _log.info("%s: new -> %s", record.key, record.phase.value)
         # Due soon and not at once: whoever accepted it is about to take it further.
         self._store.put_open(OpenRow.of(record, now + self._settings.retry_base))
-        return self._store.load(request.request_id, record.key)
+        return self._store.load(record.request.request_id, record.key)
 
     def _accept_copy(self, message: Message, copy: RestoreRecord, now: datetime) -> Loaded | None:
         """Answer a message whose request id is known: the same request, or another under its id."""
@@ -172,6 +198,13 @@ class Accepter:
             source=self._settings.event_source,
         )
         self._ledger.send_text(event)
+
+
+def _id_of(envelope: Envelope) -> str:
+    """The id of the request that an alert may lead to; an alert that can be read has one."""
+    if envelope.derived_id is None:
+        raise LookupError("an alert has a source and an id")
+    return envelope.derived_id
 
 
 def _summary(problems: Sequence[Problem]) -> str:

@@ -1,55 +1,33 @@
-"""The completion queue.
+"""Where events go: the completion queue, or the one that a request named and may use.
 
-Knows how to put an event on the queue, plain or base64. Refuses to know what events say.
+Knows the encoding, and that an event goes to the completion queue rather than nowhere. Refuses to
+know what events say, and which queues a request may name.
 """
 
 from __future__ import annotations
 
 import base64
-from typing import Any, Literal, Self
+import logging
+from typing import Literal
 
-from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError
-from azure.storage.queue import QueueClient
+from restore_core.queues import QueueMissing, Queues
 
-from restore_core.errors import StoreUnavailable
-from restore_core.settings import Storage
-
-_FOREVER = -1
-_SECONDS = 20
+_log = logging.getLogger(__name__)
 
 
 class CompletionQueue:
     """Sends events. Safe to share between threads."""
 
-    def __init__(self, queue: QueueClient, *, encoding: Literal["none", "base64"]) -> None:
-        """Take a client whose own retries are off: whoever sends will come again."""
-        self._queue = queue
+    def __init__(self, queues: Queues, name: str, *, encoding: Literal["none", "base64"]) -> None:
+        """Take the queues of the account, and the name of the one for events."""
+        self._queues = queues
+        self._name = name
         self._encoding = encoding
 
-    @classmethod
-    def open(
-        cls,
-        storage: Storage,
-        name: str,
-        credential: TokenCredential | None,
-        *,
-        encoding: Literal["none", "base64"],
-    ) -> Self:
-        """Make the client; `credential` is for storage that is given by URI."""
-        limits: dict[str, Any] = {
-            "retry_total": 0,
-            "connection_timeout": _SECONDS,
-            "read_timeout": _SECONDS,
-        }
-        if storage.connection_string:
-            queue = QueueClient.from_connection_string(storage.connection_string, name, **limits)
-        else:
-            queue = QueueClient(storage.queue_uri, name, credential=credential, **limits)
-        return cls(queue, encoding=encoding)
+    def send(self, event: str, *, reply_queue: str | None = None) -> None:
+        """Put an event's text on the completion queue, or on the one that the request named.
 
-    def send(self, event: str) -> None:
-        """Put an event's text on the queue, to stay until it is read.
+        An event for a queue that does not exist goes to the completion queue.
 
         Raises:
             StoreUnavailable: it may or may not stand there; consumers know copies by their id.
@@ -57,7 +35,11 @@ class CompletionQueue:
         text = event
         if self._encoding == "base64":
             text = base64.b64encode(event.encode()).decode("ascii")
-        try:
-            self._queue.send_message(text, time_to_live=_FOREVER)
-        except AzureError as error:
-            raise StoreUnavailable(f"the completion queue: {type(error).__name__}") from error
+        if reply_queue is not None:
+            try:
+                self._queues.send(reply_queue, text)
+            except QueueMissing as error:
+                _log.error("%s: the event goes to %s", error, self._name)
+            else:
+                return
+        self._queues.send(self._name, text)

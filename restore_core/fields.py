@@ -27,6 +27,7 @@ MAX_PATH_BYTES = 2048
 MAX_SEGMENT_CHARACTERS = 255
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+QUEUE_NAME = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
@@ -38,6 +39,12 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 def _request_id(text: str) -> str:
     if not REQUEST_ID.fullmatch(text):
         raise ValueError("must be 1 to 128 of A-Z a-z 0-9 . _ -")
+    return text
+
+
+def _queue_name(text: str) -> str:
+    if not QUEUE_NAME.fullmatch(text):
+        raise ValueError("must be a queue's name: 3 to 63 of a-z, 0-9 and single -")
     return text
 
 
@@ -193,6 +200,11 @@ PathText = Annotated[
     str,
     AfterValidator(_path),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_PATH_BYTES}),
+]
+QueueName = Annotated[
+    str,
+    AfterValidator(_queue_name),
+    WithJsonSchema({"type": "string", "minLength": 3, "maxLength": 63}),
 ]
 FreeText = Annotated[str, Field(max_length=256)]
 Traceparent = Annotated[

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 
 from restore_core.decoding import read_object
 from restore_core.errors import FileInvalid, MessageInvalid, Problem
-from restore_core.fields import Duration, as_tuple, one_of
+from restore_core.fields import Duration, QueueName, as_tuple, one_of
 from restore_core.model import Model, bounded, problems_of
 from restore_core.patterns import SharePattern, VaultPattern, id_matches, matches, share_id
 from restore_core.record import Decision, RestoreRecord
@@ -97,6 +97,11 @@ class Guards(Model):
     rules: Annotated[
         tuple[Rule, ...], Field(min_length=1, max_length=MAX_RULES), BeforeValidator(as_tuple)
     ]
+    reply_queues: Annotated[
+        tuple[QueueName, ...], Field(max_length=MAX_PATTERNS), BeforeValidator(as_tuple)
+    ] = Field(
+        default=(), description="The queues that requests may name in `replyTo`, made in advance."
+    )
 
 
 def read_guards(text: bytes) -> Guards:

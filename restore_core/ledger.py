@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from restore_core.allowance import Allowance
 from restore_core.claims import TargetClaims
+from restore_core.cooldowns import Cooldowns
 from restore_core.errors import ArmAnswer, ArmError, Conflict, WaitingFor
 from restore_core.events import render_end, restore_started
 from restore_core.ports import Completions, Loaded, Store
@@ -52,6 +53,7 @@ class Ledger:
         self.store = store
         self.claims = TargetClaims(store)
         self.allowance = Allowance(store, settings)
+        self.cooldowns = Cooldowns(store)
         self._completions = completions
         self._settings = settings
 
@@ -152,6 +154,7 @@ class Ledger:
         row = OpenRow.of(record, now)
         if record.announced_at is None:
             self.give_back(record, now)
+            self.cooldowns.settle(record, now)
             self.send_again(record)
             loaded = self.save_record(loaded, replace(record, announced_at=now))
         self.store.delete_open(row)
@@ -161,7 +164,7 @@ class Ledger:
         """Send a final record's event."""
         if record.event is None:
             raise LookupError(f"the final request {record.key} has no event")
-        self._completions.send(record.event)
+        self._completions.send(record.event, reply_queue=record.reply_queue)
 
     def send_text(self, event: str) -> None:
         """Send an event that belongs to no record."""

@@ -65,6 +65,8 @@ class Claim:
     thing: str
     holders: tuple[Holder, ...] = field(default_factory=tuple)
     etag: str | None = None
+    folded: int = 0
+    """How many messages were folded into the holder's request, where it is a cooldown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,13 +220,13 @@ class Store(Protocol):
         ...
 
     def write_claim(self, claim: Claim, holders: Sequence[Holder]) -> None:
-        """Replace the holders, as read; raises `Conflict`."""
+        """Write the holders, and what was folded as `claim` says; raises `Conflict`."""
         ...
 
 
 class Completions(Protocol):
-    """The completion queue."""
+    """The completion queue, and those that requests may name."""
 
-    def send(self, event: str) -> None:
+    def send(self, event: str, *, reply_queue: str | None = None) -> None:
         """Put an event on the queue; raises `StoreUnavailable`."""
         ...

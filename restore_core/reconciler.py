@@ -26,8 +26,10 @@ from restore_core.guards import Guards
 from restore_core.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
 from restore_core.lifecycle import Phase, Rejection
 from restore_core.looking import JobsView
+from restore_core.plans import Plans
 from restore_core.ports import Completions, Loaded, Message, Store, Vaults
 from restore_core.record import OpenRow, RestoreRecord
+from restore_core.responding import Responder, no_plans
 from restore_core.settings import Settings
 from restore_core.starting import Starter
 
@@ -62,10 +64,12 @@ class Reconciler:
         completions: Completions,
         settings: Settings,
         guards: Callable[[], Guards | None] = lambda: None,
+        plans: Callable[[], Plans] = no_plans,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the ports. `guards` says what is allowed now, `None` where everything is, and raises
-        `FileInvalid`; `monotonic` measures the send window and the sweep's budget.
+        """Take the ports. `guards` says what is allowed now, `None` where everything is; `plans`
+        says which alert leads to which restore; both raise `FileInvalid`. `monotonic` measures the
+        send window and the sweep's budget.
         """
         self._vaults = vaults
         self._store = store
@@ -81,7 +85,12 @@ class Reconciler:
             monotonic=monotonic,
         )
         self._follower = Follower(ledger=self._ledger, vaults=vaults, settings=settings)
-        self._accepter = Accepter(ledger=self._ledger, store=store, settings=settings)
+        self._accepter = Accepter(
+            ledger=self._ledger,
+            store=store,
+            settings=settings,
+            responder=Responder(plans=plans, cooldowns=self._ledger.cooldowns),
+        )
         self._cleaned = -1
 
     def handle(self, message: Message, now: datetime) -> None:
@@ -157,6 +166,7 @@ class Reconciler:
         """
         begun = self._monotonic()
         self._clean(now)
+        self._ledger.cooldowns.flush()
         rows = self._store.open_rows()
         due = sorted(
             (row for row in rows if row.next_check_at <= now),

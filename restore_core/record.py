@@ -171,6 +171,10 @@ class RestoreRecord:
     accepted_at: datetime
     phase: Phase = Phase.ACCEPTED
     source_event_id: str | None = None
+    plan: str | None = None
+    """The name of the plan that made the request of an alert."""
+    reply_queue: str | None = None
+    """Where the event goes, once the guards have let the request's `replyTo` pass."""
     waiting_for: WaitingFor | None = None
     waiting_message: str = ""
     failures: int = 0
@@ -199,6 +203,7 @@ class RestoreRecord:
         requested_at: datetime,
         now: datetime,
         source_event_id: str | None = None,
+        plan: str | None = None,
     ) -> Self:
         """Begin the life of a request."""
         return cls(
@@ -208,6 +213,7 @@ class RestoreRecord:
             requested_at=requested_at,
             accepted_at=now,
             source_event_id=source_event_id,
+            plan=plan,
         )
 
     @property

@@ -27,6 +27,7 @@ from restore_core.fields import (
     ItemIdText,
     PathText,
     PointId,
+    QueueName,
     RequestId,
     ShareName,
     Time,
@@ -205,6 +206,10 @@ class RestoreRequest(Model):
     dry_run: bool = False
     priority: Annotated[Priority, one_of(Priority)] = Priority.NORMAL
     start_deadline: Deadline | None = None
+    reply_to: QueueName | None = Field(
+        default=None,
+        description="The queue for the completion, one of those that the guards list.",
+    )
     requested_by: FreeText | None = None
     reason: FreeText | None = None
     traceparent: Traceparent | None = None

@@ -14,6 +14,7 @@ from typing import Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from restore_core.errors import SettingsError
+from restore_core.fields import QUEUE_NAME
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -127,6 +128,7 @@ class Settings:
     tracking_limit: timedelta = timedelta(hours=192)
     retention: timedelta = timedelta(days=400)
     guards: str = "restore-guards.json"
+    plans: str = "restore-plans.json"
     daily_limit_per_share: int = 20
     daily_limit_per_vault: int = 0
     emergency_reserve: int = 4
@@ -177,6 +179,7 @@ _FIELD_OF = {
     "RESTORE_TRACKING_LIMIT_HOURS": "tracking_limit",
     "RESTORE_RETENTION_DAYS": "retention",
     "RESTORE_GUARDS": "guards",
+    "RESTORE_PLANS": "plans",
     "RESTORE_DAILY_LIMIT_PER_SHARE": "daily_limit_per_share",
     "RESTORE_DAILY_LIMIT_PER_VAULT": "daily_limit_per_vault",
     "RESTORE_EMERGENCY_RESERVE": "emergency_reserve",
@@ -266,9 +269,7 @@ class _Reader:
             return int(self._number(name, text, whole=True))
         if name in {"RESTORE_PAUSED", "RESTORE_UNPROVEN_COPY_OPTIONS"}:
             return self._switch(name, text)
-        if name.endswith("_QUEUE") and not re.fullmatch(
-            r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*", text
-        ):
+        if name.endswith("_QUEUE") and not QUEUE_NAME.fullmatch(text):
             self._problems.append(
                 f"{name} must be a queue's name: 3 to 63 of a-z, 0-9 and single -"
             )
@@ -276,8 +277,10 @@ class _Reader:
             self._problems.append(f"{name} must be none or base64")
         elif name == "RESTORE_EVENT_SOURCE" and not re.fullmatch(r"[!-~]{1,256}", text):
             self._problems.append(f"{name} must be a URI reference of at most 256 characters")
-        elif name == "RESTORE_GUARDS" and not re.fullmatch(r"[^\x00-\x1f\x7f]{1,1024}", text):
-            self._problems.append(f"{name} must be the path of a file, or none")
+        elif name in {"RESTORE_GUARDS", "RESTORE_PLANS"} and not re.fullmatch(
+            r"[^\x00-\x1f\x7f]{1,1024}", text
+        ):
+            self._problems.append(f"{name} must be the path of a file")
         elif name == "RESTORE_ARM_API_VERSION" and not re.fullmatch(
             r"\d{4}-\d{2}-\d{2}(-preview)?", text
         ):

@@ -87,6 +87,12 @@ class Starter:
             return self._ledger.wait(
                 loaded, record, WaitingFor.GUARDS_INVALID, in_words(error), now
             )
+        reply_to = record.request.reply_to
+        if reply_to is not None and record.reply_queue is None:
+            if not self._may_reply_to(reply_to, guards):
+                refusal = not_allowed("replyQueues", f"No event may go to the queue {reply_to}.")
+                return self._close(loaded, record, refusal, view, now)
+            record = replace(record, reply_queue=reply_to)
         try:
             decided = self._decider.decide(record)
         except LookupFailed as failed:
@@ -129,6 +135,13 @@ class Starter:
             self._ledger.give_back(record, now)
             return self._close(loaded, record, end, view, now)
         return self._sender.trigger(loaded, record, now, step=step)
+
+    def _may_reply_to(self, queue: str, guards: Guards | None) -> bool:
+        """Tell whether an event may go to a queue; an event must never be read as a request."""
+        requests = self._settings.request_queue
+        if queue in {requests, f"{requests}-poison"}:
+            return False
+        return guards is None or queue in guards.reply_queues
 
     def _reason_to_stop(
         self, record: RestoreRecord, cancel: Cancel | None, now: datetime

@@ -193,10 +193,17 @@ class RestoreStore:
                 )
                 for one in json.loads(_joined(entity, "holders_"))
             )
-            return Claim(thing=thing, holders=tuple(holders), etag=_etag(entity.metadata))
+            return Claim(
+                thing=thing,
+                holders=tuple(holders),
+                etag=_etag(entity.metadata),
+                folded=entity.get("folded", 0),
+            )
 
     def write_claim(self, claim: Claim, holders: Sequence[Holder]) -> None:
-        """Replace the holders of a thing, as read in `claim`; raises `Conflict`."""
+        """Replace the holders of a thing, as read in `claim`; raises `Conflict`. The count of what
+        was folded is written as `claim` has it.
+        """
         partition, row = _claim_keys(claim.thing)
         written = [
             {"key": one.key, "requestId": one.request_id, "since": one.since.isoformat()}
@@ -206,6 +213,7 @@ class RestoreStore:
             "PartitionKey": partition,
             "RowKey": row,
             "thing": claim.thing[:1000],
+            "folded": claim.folded,
             **_split("holders_", json.dumps(written)),
         }
         with _translated():

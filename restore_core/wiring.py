@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from restore_core.backup import AzureBackup
 from restore_core.completion import CompletionQueue
 from restore_core.errors import NotSent
 from restore_core.guards import Guards, read_guards
+from restore_core.plans import read_plans
+from restore_core.queues import Queues
 from restore_core.reconciler import Reconciler
 from restore_core.reviewed import ReviewedFile
 from restore_core.settings import NO_GUARDS, Origin, Settings
@@ -94,11 +97,17 @@ def build(environment: Mapping[str, str]) -> Reconciler:
     return Reconciler(
         vaults=AzureBackup(arm, name_cache=settings.name_cache),
         store=RestoreStore.open(storage, keyless),
-        completions=CompletionQueue.open(
-            storage, settings.completion_queue, keyless, encoding=settings.completion_encoding
+        completions=CompletionQueue(
+            Queues.open(storage, keyless),
+            settings.completion_queue,
+            encoding=settings.completion_encoding,
         ),
         settings=settings,
         guards=_guards(settings.guards),
+        plans=ReviewedFile(
+            ROOT / settings.plans,
+            partial(read_plans, unproven_copy_options=settings.unproven_copy_options),
+        ).read,
     )
 
 

@@ -1,4 +1,4 @@
-"""The JSON Schemas bound what they describe, and the sample of the guards is what its schema says."""
+"""The schemas bound what they describe; the sample of the guards is what its schema says."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from azure.storage.queue import QueueClient
 
 from local.storage import Azurite
 from restore_core.completion import CompletionQueue
+from restore_core.queues import Queues
 from restore_core.settings import Storage
 from tests.fuzz import campaign
 from tests.fuzz.answered import Tally, check_event, check_message, check_url
@@ -63,10 +64,9 @@ def test_a_queue_takes_the_events_and_gives_them_back_unchanged(
     connection = azurite.connection_string
     with QueueClient.from_connection_string(connection, name) as queue:
         queue.create_queue()
-        completions = CompletionQueue.open(
-            Storage(connection_string=connection),
+        completions = CompletionQueue(
+            Queues.open(Storage(connection_string=connection), None),
             name,
-            None,
             encoding="base64" if encoding == "base64" else "none",
         )
         for text in given:

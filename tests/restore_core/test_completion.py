@@ -13,6 +13,7 @@ from local.storage import Azurite
 from restore_core.completion import CompletionQueue
 from restore_core.errors import StoreUnavailable
 from restore_core.events import MAX_EVENT_BYTES
+from restore_core.queues import Queues
 from restore_core.settings import Storage
 
 
@@ -27,8 +28,8 @@ def queue(azurite: Azurite) -> Iterator[QueueClient]:
 
 def opened(azurite: Azurite, name: str, encoding: str = "none") -> CompletionQueue:
     storage = Storage(connection_string=azurite.connection_string)
-    return CompletionQueue.open(
-        storage, name, None, encoding="base64" if encoding == "base64" else "none"
+    return CompletionQueue(
+        Queues.open(storage, None), name, encoding="base64" if encoding == "base64" else "none"
     )
 
 
@@ -58,7 +59,7 @@ def test_the_largest_event_fits_the_queue(
 
 
 def test_a_queue_that_is_not_there_is_unavailable(azurite: Azurite) -> None:
-    with pytest.raises(StoreUnavailable, match="the completion queue: "):
+    with pytest.raises(StoreUnavailable, match="there is no queue no-such-queue"):
         opened(azurite, "no-such-queue").send("{}")
 
 
@@ -72,7 +73,7 @@ class Tokens:
 
 def test_storage_that_is_given_by_uri_is_asked_with_a_token() -> None:
     storage = Storage(queue_uri="https://127.0.0.1:1", table_uri="https://127.0.0.1:1")
-    queue = CompletionQueue.open(storage, "completions", Tokens(), encoding="none")
+    queue = CompletionQueue(Queues.open(storage, Tokens()), "completions", encoding="none")
     with pytest.raises(StoreUnavailable) as raised:
         queue.send("{}")
     assert "token-for-storage" not in str(raised.value)
@@ -84,9 +85,23 @@ def test_a_service_that_is_not_there_is_unavailable_at_once() -> None:
         f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey={key};"
         "QueueEndpoint=http://127.0.0.1:1/a"
     )
-    queue = CompletionQueue.open(
-        Storage(connection_string=nobody), "completions", None, encoding="none"
+    queue = CompletionQueue(
+        Queues.open(Storage(connection_string=nobody), None), "completions", encoding="none"
     )
     with pytest.raises(StoreUnavailable) as raised:
         queue.send("{}")
     assert key not in str(raised.value)
+
+
+def test_an_event_goes_to_the_queue_that_its_request_may_name(
+    azurite: Azurite, queue: QueueClient
+) -> None:
+    opened(azurite, "no-such-queue").send("{}", reply_queue=queue.queue_name)
+    assert queue.get_queue_properties().approximate_message_count == 1
+
+
+def test_an_event_for_a_queue_that_is_not_there_goes_to_the_completion_queue(
+    azurite: Azurite, queue: QueueClient
+) -> None:
+    opened(azurite, queue.queue_name).send("{}", reply_queue="no-such-queue")
+    assert queue.get_queue_properties().approximate_message_count == 1

@@ -29,6 +29,7 @@ from restore_core.backup import AzureBackup
 from restore_core.completion import CompletionQueue
 from restore_core.errors import SettingsError, StoreUnavailable
 from restore_core.ports import Message
+from restore_core.queues import Queues
 from restore_core.reconciler import Reconciler
 from restore_core.settings import Settings, Storage
 from restore_core.store import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
@@ -125,7 +126,7 @@ class App:
         self.engine = Reconciler(
             vaults=AzureBackup(self._arm, name_cache=timedelta(0)),
             store=RestoreStore.open(settings.storage, None),
-            completions=CompletionQueue.open(settings.storage, name, None, encoding="none"),
+            completions=CompletionQueue(Queues.open(settings.storage, None), name, encoding="none"),
             settings=settings,
         )
 

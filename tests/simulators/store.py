@@ -155,14 +155,18 @@ def memory_store(tables: MemoryTables) -> RestoreStore:
 
 
 class MemoryQueue:
-    """A completion queue that keeps what was sent, with Azure's limit of a message."""
+    """Keeps what was sent, with Azure's limit of a message; every queue that is named exists."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.replies: dict[str, list[str]] = {}
+        """What was sent to queues that requests named; it is in `sent`, too."""
 
-    def send(self, event: str) -> None:
+    def send(self, event: str, *, reply_queue: str | None = None) -> None:
         assert len(event.encode()) <= 64 * 1024
         self.sent.append(event)
+        if reply_queue is not None:
+            self.replies.setdefault(reply_queue, []).append(event)
 
 
 def rows(tables: MemoryTables, name: str) -> Sequence[Mapping[str, Any]]:

@@ -1,0 +1,67 @@
+"""The queues of the storage account: put a text on one.
+
+Knows clients, time to live and what an outage looks like. Refuses to know what the texts say.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Self
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.storage.queue import QueueClient, QueueServiceClient
+
+from restore_core.errors import StoreUnavailable
+from restore_core.settings import Storage
+
+MAX_MESSAGE_BYTES = 64 * 1024
+"""What Azure takes, in the form in which it is sent."""
+_FOREVER = -1
+_SECONDS = 20
+
+
+class QueueMissing(StoreUnavailable):
+    """There is no queue of that name."""
+
+
+class Queues:
+    """Sends to queues. Safe to share between threads."""
+
+    def __init__(self, service: QueueServiceClient) -> None:
+        """Take a client whose own retries are off: whoever sends will come again."""
+        self._service = service
+        self._lock = threading.Lock()
+        self._clients: dict[str, QueueClient] = {}
+
+    @classmethod
+    def open(cls, storage: Storage, credential: TokenCredential | None) -> Self:
+        """Make the client; `credential` is for storage that is given by URI."""
+        limits: dict[str, Any] = {
+            "retry_total": 0,
+            "connection_timeout": _SECONDS,
+            "read_timeout": _SECONDS,
+        }
+        if storage.connection_string:
+            service = QueueServiceClient.from_connection_string(storage.connection_string, **limits)
+        else:
+            service = QueueServiceClient(storage.queue_uri, credential=credential, **limits)
+        return cls(service)
+
+    def send(self, name: str, text: str) -> None:
+        """Put a text on a queue, to stay until it is read.
+
+        Raises:
+            QueueMissing: there is no such queue; nothing was sent.
+            StoreUnavailable: it may or may not stand there.
+        """
+        with self._lock:
+            client = self._clients.get(name)
+            if client is None:
+                client = self._clients[name] = self._service.get_queue_client(name)
+        try:
+            client.send_message(text, time_to_live=_FOREVER)
+        except ResourceNotFoundError as error:
+            raise QueueMissing(f"there is no queue {name}") from error
+        except AzureError as error:
+            raise StoreUnavailable(f"the queue {name}: {type(error).__name__}") from error
