@@ -25,7 +25,7 @@ def test_no_other_schema_lies_about() -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_schema_allows_no_unknown_field_and_limits_every_list(name: str) -> None:
-    def check(part: Any, place: str) -> None:  # noqa: ANN401  (JSON)
+    def check(part: Any, place: str) -> None:
         if isinstance(part, dict):
             if part.get("type") == "object" and "properties" in part:
                 assert part.get("additionalProperties") is False, place
