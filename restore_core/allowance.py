@@ -9,12 +9,13 @@ lets wait, since time gives it back. Refuses to know whether a restore was sent:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from restore_core.errors import Conflict, WaitingFor
-from restore_core.guards import Rule
+from restore_core.guards import MAX_STARTS, Rule
 from restore_core.ports import Claim, Holder, Store
 from restore_core.record import OpenRow, RestoreRecord, hash_key
 from restore_core.settings import Settings
@@ -53,7 +54,7 @@ class Allowance:
         self, record: RestoreRecord, rule: Rule | None, now: datetime
     ) -> OverLimit | UsedUp | None:
         """Say what keeps a decided request from starting now, without counting it."""
-        for scope in self._scopes(record, rule):
+        for scope in self._limited(record, rule):
             found = self._judged(scope, self._store.read_claim(scope.thing), record, now)
             if found is not None:
                 return found
@@ -68,7 +69,7 @@ class Allowance:
             Conflict: too many others count at the same time.
         """
         me = Holder(key=record.key, request_id=record.request.request_id, since=now)
-        for scope in self._scopes(record, rule):
+        for scope in self._limited(record, rule):
             found = self._take_one(scope, me, record, now)
             if found is not None:
                 self.give_back(record, now)
@@ -76,20 +77,26 @@ class Allowance:
         return None
 
     def give_back(self, record: RestoreRecord, now: datetime) -> None:
-        """Take a request off the counts, and wake the one that waits first."""
+        """Take a request off the counts, and wake those that wait first for what became free."""
         if record.source_key is None or record.request.dry_run:
             return
-        gone = [self._remove(scope.thing, record.key, now) for scope in self._scopes(record, None)]
-        if any(gone):
-            waiting = self._waiting(record)
-            if waiting:
-                self._store.pull_forward(min(waiting, key=lambda row: row.rank), now)
+        # Whatever is limited now: it may have been counted for a guard, whose rule is not known.
+        scopes = self._scopes(record, None)
+        free = [scope for scope in scopes if self._remove(scope.thing, record.key, now)]
+        waiting = self._waiting(record) if free else []
+        for scope in free:
+            may = [row for row in waiting if scope.source_key in {None, row.source_key}]
+            if may:
+                self._store.pull_forward(min(may, key=lambda row: row.rank), now)
+
+    def _limited(self, record: RestoreRecord, rule: Rule | None) -> list[_Scope]:
+        return [one for one in self._scopes(record, rule) if one.limit or one.is_guarded]
 
     def _scopes(self, record: RestoreRecord, rule: Rule | None) -> list[_Scope]:
         settings = self._settings
         scopes = [
             _Scope(
-                thing=f"starts:{record.source_key}",
+                thing=_share_thing(record.source_key),
                 what="this share",
                 limit=settings.daily_limit_per_share,
                 rule=rule,
@@ -105,21 +112,23 @@ class Allowance:
                     limit=settings.daily_limit_per_vault,
                 )
             )
-        return [one for one in scopes if one.limit or one.is_guarded]
+        return scopes
 
     def _take_one(
         self, scope: _Scope, me: Holder, record: RestoreRecord, now: datetime
     ) -> OverLimit | UsedUp | None:
         for _ in range(_ROUNDS):
             claim = self._store.read_claim(scope.thing)
-            if any(holder.key == me.key for holder in claim.holders):
-                return None
             found = self._judged(scope, claim, record, now)
             if found is not None:
                 return found
-            kept = [holder for holder in claim.holders if now - holder.since < DAY]
+            counted = _counted(claim, now)
+            if any(holder.key == me.key for holder in counted):
+                return None
+            # No limit is higher: what is older than so many starts cannot change an answer.
+            newest = counted[-(MAX_STARTS - 1) :]
             try:
-                self._store.write_claim(claim, [*kept, me])
+                self._store.write_claim(claim, [*newest, me])
             except Conflict:
                 continue
             return None
@@ -128,19 +137,18 @@ class Allowance:
     def _judged(
         self, scope: _Scope, claim: Claim, record: RestoreRecord, now: datetime
     ) -> OverLimit | UsedUp | None:
-        times = sorted(holder.since for holder in claim.holders if holder.key != record.key)
-        times = [time for time in times if now - time < DAY]
+        counted = _counted(claim, now)
+        if any(holder.key == record.key for holder in counted):
+            # Counted before a crash. It must not wait for those that may wait for it.
+            return None
+        times = [holder.since for holder in counted]
         if (over := _over(scope, times, now)) is not None:
             return over
         limit = self._limit(scope.limit, is_emergency=record.is_emergency)
-        if limit is None or not times:
+        if limit is None or claim.etag is None:
+            # Where nobody has ever started, nobody waits.
             return None
-        mine = OpenRow.of(record, now)
-        ahead = sum(
-            row.rank < mine.rank
-            for row in self._waiting(record)
-            if scope.source_key is None or row.source_key == scope.source_key
-        )
+        ahead = self._ahead(scope, record, now)
         if len(times) + ahead < limit:
             return None
         due = len(times) + ahead - limit
@@ -158,12 +166,39 @@ class Allowance:
             return None
         return limit if is_emergency else limit - min(self._settings.emergency_reserve, limit // 2)
 
+    def _ahead(self, scope: _Scope, record: RestoreRecord, now: datetime) -> int:
+        """Count the better-ranked that wait and will start before the record.
+
+        Of a vault's, those whose own share has nothing left do not: they wait for time to pass,
+        and keep no other share waiting.
+        """
+        mine = OpenRow.of(record, now)
+        better = [row for row in self._waiting(record) if row.rank < mine.rank]
+        if scope.source_key is not None:
+            return sum(row.source_key == scope.source_key for row in better)
+        groups = Counter((row.source_key, row.is_emergency) for row in better)
+        return sum(
+            self._startable(count, source_key, now, is_emergency=is_emergency)
+            for (source_key, is_emergency), count in groups.items()
+        )
+
+    def _startable(
+        self, count: int, source_key: str | None, now: datetime, *, is_emergency: bool
+    ) -> int:
+        """Say how many of so many restores the allowance of their own share lets start."""
+        limit = self._limit(self._settings.daily_limit_per_share, is_emergency=is_emergency)
+        if limit is None or source_key is None:
+            return count
+        started = _counted(self._store.read_claim(_share_thing(source_key)), now)
+        return min(count, max(limit - len(started), 0))
+
     def _waiting(self, record: RestoreRecord) -> list[OpenRow]:
         """The other requests that wait for an allowance in the record's vault."""
         return [
             row
             for row in self._store.rows_waiting(str(record.request.vault), WaitingFor.QUOTA)
-            if row.key != record.key
+            # A dry run has another key than its request, and starts nothing.
+            if row.key not in {record.key, f"plan~{row.request_id}"}
         ]
 
     def _remove(self, thing: str, key: str, now: datetime) -> bool:
@@ -171,9 +206,7 @@ class Allowance:
             claim = self._store.read_claim(thing)
             if all(holder.key != key for holder in claim.holders):
                 return False
-            kept = [
-                holder for holder in claim.holders if holder.key != key and now - holder.since < DAY
-            ]
+            kept = [holder for holder in _counted(claim, now) if holder.key != key]
             try:
                 self._store.write_claim(claim, kept)
             except Conflict:
@@ -197,6 +230,16 @@ class _Scope:
     def is_guarded(self) -> bool:
         """Whether a guard's limit applies."""
         return self.rule is not None and bool(self.rule.max_per_hour or self.rule.max_per_day)
+
+
+def _share_thing(source_key: str | None) -> str:
+    return f"starts:{source_key}"
+
+
+def _counted(claim: Claim, now: datetime) -> list[Holder]:
+    """The starts of the last 24 hours, oldest first."""
+    counted = (holder for holder in claim.holders if now - holder.since < DAY)
+    return sorted(counted, key=lambda holder: holder.since)
 
 
 def _over(scope: _Scope, times: Sequence[datetime], now: datetime) -> OverLimit | None:

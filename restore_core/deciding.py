@@ -93,9 +93,7 @@ class Decider:
         return replace(decided, warnings=tuple(dict.fromkeys((*record.warnings, *said))))
 
     def examine(self, record: RestoreRecord, guards: Guards | None) -> Examined:
-        """Ask guards and checks about a decided restore. A guard's no comes first: a sender who may
-        not restore a share is not told about it.
-        """
+        """Ask guards and checks about a decided restore; a guard's no comes before a check's."""
         decision = decided(record)
         rule, refusal = None, None
         match judge(guards, record, decision) if guards else None:

@@ -7,27 +7,36 @@ restore that no rule allows is not allowed; there is no rule that forbids.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    ValidationError,
+    WithJsonSchema,
+)
 
-from restore_core.decoding import read_object
+from restore_core.decoding import ROOT, read_object
 from restore_core.errors import FileInvalid, MessageInvalid, Problem
 from restore_core.fields import Duration, QueueName, as_tuple, one_of
 from restore_core.model import Model, bounded, problems_of
 from restore_core.patterns import SharePattern, VaultPattern, id_matches, matches, share_id
 from restore_core.record import Decision, RestoreRecord
-from restore_core.request import AlternateTarget, CopyOptions
+from restore_core.request import AlternateTarget, CopyOptions, RestoreRequest
 from restore_core.times import format_duration, format_time
 
 MAX_RULES = 200
 MAX_PATTERNS = 200
 MAX_STARTS = 1000
 """The most that a limit can be: every start of a day is kept in one entity of the claims table."""
+_BOM = b"\xef\xbb\xbf"
 
 
 class OriginalLocation(StrEnum):
@@ -38,7 +47,28 @@ class OriginalLocation(StrEnum):
     OVERWRITE = "overwrite"
 
 
-_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("must be 1 to 64 of A-Z a-z 0-9 . _ -")
+    return text
+
+
+def _some(value: object) -> object:
+    """Refuse an empty list. Not the model's business: it counts only those entries that are valid,
+    and would call a list of wrong ones empty.
+    """
+    if value == []:
+        raise ValueError("must not be empty")
+    return as_tuple(value)
+
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SOME: dict[str, JsonValue] = {"minItems": 1}
+_Name = Annotated[
+    str,
+    AfterValidator(_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"}),
+]
 _Limit = Annotated[int, Field(ge=1, le=MAX_STARTS)]
 
 
@@ -48,13 +78,13 @@ class Rule(Model):
     name: _Name
     vaults: Annotated[
         tuple[VaultPattern, ...],
-        Field(min_length=1, max_length=MAX_PATTERNS),
-        BeforeValidator(as_tuple),
+        Field(max_length=MAX_PATTERNS, json_schema_extra=_SOME),
+        BeforeValidator(_some),
     ]
     sources: Annotated[
         tuple[SharePattern, ...],
-        Field(min_length=1, max_length=MAX_PATTERNS),
-        BeforeValidator(as_tuple),
+        Field(max_length=MAX_PATTERNS, json_schema_extra=_SOME),
+        BeforeValidator(_some),
     ] = Field(description="The shares that may be restored, as ARM ids of file shares.")
     targets: Annotated[
         tuple[SharePattern, ...], Field(max_length=MAX_PATTERNS), BeforeValidator(as_tuple)
@@ -95,7 +125,9 @@ class Guards(Model):
     )
     schema_version: Literal["1.0"]
     rules: Annotated[
-        tuple[Rule, ...], Field(min_length=1, max_length=MAX_RULES), BeforeValidator(as_tuple)
+        tuple[Rule, ...],
+        Field(max_length=MAX_RULES, json_schema_extra=_SOME),
+        BeforeValidator(_some),
     ]
     reply_queues: Annotated[
         tuple[QueueName, ...], Field(max_length=MAX_PATTERNS), BeforeValidator(as_tuple)
@@ -110,6 +142,9 @@ def read_guards(text: bytes) -> Guards:
     Raises:
         FileInvalid: with every problem.
     """
+    if not text.removeprefix(_BOM).lstrip().startswith(b"{"):
+        # Messages may come as base64. Nobody can review a file that does.
+        raise FileInvalid([Problem(path=ROOT, message="must be a JSON object, in plain UTF-8")])
     try:
         value, problems = read_object(text)
     except MessageInvalid as error:
@@ -157,7 +192,7 @@ def judge(guards: Guards, record: RestoreRecord, decision: Decision) -> Allowed 
     depth, refusal = nearest
     if depth < _COVERED:
         message = (
-            f"No rule covers the share {_source(decision)} in the vault {record.request.vault}."
+            f"No rule covers the share {_source(decision)} in the vault {decision.item.vault}."
         )
         return NotAllowed(rule=refusal.rule if len(guards.rules) == 1 else "rules", message=message)
     return refusal
@@ -173,8 +208,9 @@ def _refusals(
     """Say for each field of a rule why it refuses, in the order of what is most worth saying."""
     request = record.request
     source, target = _source(decision), share_id(decision.target_account_id, decision.target_share)
-    vault = str(request.vault)
+    vault = str(decision.item.vault)
     back = writes_to_its_source(record, decision)
+    lands_back = back or _may_land_on_its_source(request, decision)
     return [
         ("vaults", None if _any_id(rule.vaults, vault) else f"not the vault {vault}."),
         ("sources", None if _any_id(rule.sources, source) else f"not the share {source}."),
@@ -182,7 +218,10 @@ def _refusals(
             "targets",
             None if back or _any_id(rule.targets, target) else f"not to the share {target}.",
         ),
-        ("originalLocation", _original(rule, request.effective_copy_options) if back else None),
+        (
+            "originalLocation",
+            _original(rule, request.effective_copy_options) if lands_back else None,
+        ),
         ("emergencyBy", _emergency(rule, record)),
         ("notOlderThan", _age(rule, record, decision)),
         ("healthyRecoveryPoint", _health(rule, decision)),
@@ -201,12 +240,43 @@ def writes_to_its_source(record: RestoreRecord, decision: Decision) -> bool:
     return same and target.folder is None
 
 
+def _may_land_on_its_source(request: RestoreRequest, decision: Decision) -> bool:
+    """Tell whether data may land on itself, though the target is called another place.
+
+    The name of a storage account is one account's, whatever resource group an id puts it into. And
+    an item that is restored to the folder it is in, or a folder to itself, comes back to its place:
+    no source tells how much of an item's path is kept below a target folder.
+    """
+    target = request.target
+    source, wanted = (
+        (account_id.rpartition("/")[2].casefold(), share.casefold())
+        for account_id, share in (
+            (decision.account_id, decision.share),
+            (decision.target_account_id, decision.target_share),
+        )
+    )
+    if not isinstance(target, AlternateTarget) or source != wanted:
+        return False
+    if target.folder is None:
+        return True
+    folder, paths = _folded(target.folder), [_folded(item.path) for item in request.items or ()]
+    return any(folder in {path, path.rpartition("/")[0]} for path in paths)
+
+
+def _folded(path: str) -> str:
+    """Fold a path wider than Azure Files does, which may drop dots at the end of a name."""
+    return "/".join(name.rstrip(". ") for name in path.casefold().split("/"))
+
+
 def _source(decision: Decision) -> str:
     return share_id(decision.account_id, decision.share)
 
 
 def _any_id(patterns: Sequence[str], arm_id: str) -> bool:
-    return any(id_matches(pattern, arm_id) for pattern in patterns)
+    # Patterns are ASCII, and some letters that are not become so without case: the Kelvin sign is a
+    # k then, and a group named with it would pass for another. `*` alone stands for such letters.
+    seen = arm_id.encode("ascii", "replace").decode("ascii")
+    return any(id_matches(pattern, seen) for pattern in patterns)
 
 
 def _original(rule: Rule, copy_options: CopyOptions) -> str | None:
@@ -227,7 +297,8 @@ def _emergency(rule: Rule, record: RestoreRecord) -> str | None:
     said = record.request.requested_by
     if said is not None and any(matches(pattern, said) for pattern in rule.emergency_by):
         return None
-    return f"{'nobody' if said is None else ascii(said)} may not say emergency."
+    who = "a request without requestedBy" if said is None else ascii(said)
+    return f"{who} may not say emergency."
 
 
 def _age(rule: Rule, record: RestoreRecord, decision: Decision) -> str | None:
@@ -255,7 +326,9 @@ def _named_twice(rules: Any) -> list[Problem]:  # noqa: ANN401  (JSON)
     found, seen = [], set[str]()
     for index, rule in enumerate(rules if isinstance(rules, list) else ()):
         name = rule.get("name") if isinstance(rule, dict) else None
-        if isinstance(name, str) and name.casefold() in seen:
+        if not isinstance(name, str):
+            continue
+        if name.casefold() in seen:
             found.append(Problem(path=f"rules[{index}].name", message="is given more than once"))
-        seen.add(str(name).casefold())
+        seen.add(name.casefold())
     return found

@@ -95,7 +95,7 @@ def _tier(request: RestoreRequest, decision: Decision) -> Check:
     name = "recoveryPointTier"
     if not decision.tiers:
         return _passed(name, "The vault does not tell where the recovery point is kept.")
-    kinds = {one.kind.casefold() for one in decision.tiers if one.status.casefold() == "valid"}
+    kinds = _usable_kinds(decision)
     told = ", ".join(f"{one.kind} {one.status}".strip() for one in decision.tiers)
     if kinds & _SNAPSHOT:
         return _passed(name, f"The recovery point has a snapshot ({told}).")
@@ -131,6 +131,10 @@ def _tier(request: RestoreRequest, decision: Decision) -> Check:
     )
 
 
+def _usable_kinds(decision: Decision) -> set[str]:
+    return {one.kind.casefold() for one in decision.tiers if one.status.casefold() == "valid"}
+
+
 def _threat(decision: Decision) -> Check:
     status = decision.threat_status
     if status.casefold() in _SUSPECT:
@@ -152,7 +156,7 @@ def _target(record: RestoreRecord, decision: Decision) -> Check:
         )
     within = (
         decision.target_account_id.casefold() == decision.account_id.casefold()
-        and decision.target_share == decision.share
+        and decision.target_share.casefold() == decision.share.casefold()
     )
     if within:
         return _warning(name, "The target is a folder of the source share.")
@@ -166,8 +170,7 @@ def _subscription(decision: Decision) -> Check:
     theirs = decision.target_account_id.split("/")[2]
     if ours.casefold() == theirs.casefold():
         return _passed(name, "The target is in the vault's subscription.")
-    vaulted = any(one.kind.casefold() in _VAULT_TIER for one in decision.tiers)
-    if vaulted:
+    if _usable_kinds(decision) & _VAULT_TIER:
         return _passed(name, "The target is in another subscription; the vault has a copy.")
     return _warning(
         name,
@@ -178,18 +181,17 @@ def _subscription(decision: Decision) -> Check:
 
 def _paths(request: RestoreRequest) -> Check:
     """Folder names that end in a dot can make a restore fail; nested items come twice."""
-    name = "itemPaths"
-    if not request.items:
-        return _passed(name, "The full share.")
-    dotted = [
-        one.path
-        for one in request.items
-        if any(part.endswith(".") for part in _folders(one.path, one.type))
-    ]
+    name, target = "itemPaths", request.target
+    places = [(one.path, _folders(one.path, one.type)) for one in request.items or ()]
+    if isinstance(target, AlternateTarget) and target.folder is not None:
+        places.append((target.folder, target.folder.split("/")))
+    dotted = [path for path, folders in places if any(one.endswith(".") for one in folders)]
     if dotted:
         return _warning(
             name, f"A folder's name ends in a dot, which can make the restore fail: {dotted[0]!a}"
         )
+    if not request.items:
+        return _passed(name, "The full share.")
     folders = {one.path.lower() for one in request.items if one.type == "Directory"}
     nested = [one.path for one in request.items if _above(one.path.lower()) & folders]
     if nested:

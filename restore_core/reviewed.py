@@ -19,6 +19,7 @@ from restore_core.errors import FileInvalid, Problem
 _log = logging.getLogger(__name__)
 MAX_FILE_BYTES = 1024 * 1024
 _SHOWN = 5
+_UNUSABLE = "a file cannot be used: %s"
 
 T = TypeVar("T")
 
@@ -29,10 +30,13 @@ class ReviewedFile(Generic[T]):
     def __init__(self, path: Path, parse: Callable[[bytes], T]) -> None:
         """Remember where it is; `parse` raises `FileInvalid`."""
         self._path = path
+        # A name of any bytes must not break what its problems are written into.
+        self._name = path.name.encode("ascii", "backslashreplace").decode("ascii")
         self._parse = parse
         self._lock = threading.Lock()
         self._text: bytes | None = None
         self._parsed: T | FileInvalid | None = None
+        self._why_unread = ""
 
     def read(self) -> T:
         """Return what the file says now.
@@ -44,13 +48,12 @@ class ReviewedFile(Generic[T]):
             with self._path.open("rb") as file:
                 text = file.read(MAX_FILE_BYTES + 1)
         except OSError as error:
-            self._forget()
             why = error.strerror or type(error).__name__
-            raise self._wrong(f"cannot be read: {why}") from None
+            raise self._unread(f"cannot be read: {why}") from None
         if len(text) > MAX_FILE_BYTES:
-            self._forget()
-            raise self._wrong(f"is larger than {MAX_FILE_BYTES} bytes")
+            raise self._unread(f"is larger than {MAX_FILE_BYTES} bytes")
         with self._lock:
+            self._why_unread = ""
             if text != self._text:
                 self._text, self._parsed = text, self._parse_anew(text)
             parsed = self._parsed
@@ -66,24 +69,27 @@ class ReviewedFile(Generic[T]):
             found = FileInvalid(
                 [
                     Problem(
-                        path=f"{self._path.name} {one.path}",
+                        path=f"{self._name} {one.path}",
                         message=one.message,
                         did_you_mean=one.did_you_mean,
                     )
                     for one in error.problems
                 ]
             )
-            _log.error("%s cannot be used: %s", self._path.name, in_words(found))
+            _log.error(_UNUSABLE, in_words(found))
             return found
-        _log.info("%s is read", self._path.name)
+        _log.info("%s is read", self._name)
         return parsed
 
-    def _wrong(self, message: str) -> FileInvalid:
-        return FileInvalid([Problem(path=f"{self._path.name} {ROOT}", message=message)])
-
-    def _forget(self) -> None:
+    def _unread(self, message: str) -> FileInvalid:
+        """Forget what was read before; log why, once for as long as it stays so."""
+        found = FileInvalid([Problem(path=f"{self._name} {ROOT}", message=message)])
         with self._lock:
             self._text = self._parsed = None
+            if message != self._why_unread:
+                self._why_unread = message
+                _log.error(_UNUSABLE, in_words(found))
+        return found
 
 
 def in_words(error: FileInvalid) -> str:

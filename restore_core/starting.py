@@ -20,6 +20,7 @@ from restore_core.errors import (
     FileInvalid,
     LookupFailed,
     WaitingFor,
+    classify,
     says_missing,
     wait_for,
 )
@@ -228,7 +229,9 @@ class Starter:
                 error=job_error(error),
             )
             return self._close(loaded, record, end, view, now)
-        hold = error.retry_after if isinstance(error, ArmAnswer) else None
+        hold = None
+        if isinstance(error, ArmAnswer):
+            hold = error.retry_after or classify(error.code, error.message).hold
         held = replace(record, hold_until=now + hold if hold else None)
         return self._ledger.wait(loaded, held, wait_for(error), str(error), now)
 

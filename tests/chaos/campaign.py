@@ -27,6 +27,8 @@ SETTINGS = {
     "RESTORE_RETRY_BASE_SECONDS": "0.5",
     "RESTORE_RETRY_MAX_SECONDS": "4",
     "RESTORE_SWEEP_BUDGET_SECONDS": "20",
+    # Counted, but never used up: nobody waits a day here.
+    "RESTORE_DAILY_LIMIT_PER_SHARE": "1000",
 }
 GRACE_SECONDS = 12
 """Longer than a POST can be held up here and its job be listed late, both together."""

@@ -71,7 +71,7 @@ class Facts:
     records: Mapping[str, Json]
     jobs: Sequence[Json]
     open_rows: Sequence[str]
-    claims: Mapping[str, object]
+    claims: Mapping[str, Sequence[Json]]
     waiting_messages: int
     poisoned: Sequence[str]
     written: Callable[[Ask, str], Mapping[Path, bytes]]
@@ -122,12 +122,29 @@ class _Court:
             yield _breach(Law.UNANSWERED, "an unknown message", f"was rejected: {reason}")
         for key in self._facts.open_rows:
             yield _breach(Law.LEFT, key, "on the work list")
-        for thing, holders in self._facts.claims.items():
-            yield _breach(Law.LEFT, thing, f"held by {holders}")
+        yield from self._claims()
         if self._facts.waiting_messages:
             yield _breach(Law.LEFT, "queue", f"{self._facts.waiting_messages} messages")
         for text in self._facts.poisoned:
             yield _breach(Law.UNANSWERED, "poison", text[:300])
+
+    def _claims(self) -> Iterator[Breach]:
+        """Nothing is held in the end, and those who started something, and no others, are counted
+        for the day's allowance.
+        """
+        counted = set()
+        for thing, holders in self._facts.claims.items():
+            if thing.startswith("starts:"):
+                counted |= {holder["key"] for holder in holders}
+            else:
+                yield _breach(Law.LEFT, thing, f"held by {holders}")
+        for ask in self._facts.asks:
+            ran = any(self._jobs[body.mark] for body in ask.bodies.values())
+            started = {end["data"].get("restoreStarted") for end in self._ends[ask.request_id]}
+            if ran and ask.request_id not in counted:
+                yield _breach(Law.LEFT, ask.request_id, "ran, and is not counted")
+            if started == {"no"} and ask.request_id in counted:
+                yield _breach(Law.LEFT, ask.request_id, "is counted, and started nothing")
 
     def _ask(self, ask: Ask) -> Iterator[Breach]:
         name = ask.request_id

@@ -17,6 +17,7 @@ from tests.stack.outside import REJECTED, Json
 from tests.stack.town import request
 
 TRY = "0d0f2e2e-0000-4000-8000-000000000001"
+COUNTED: dict[str, list[Json]] = {"starts:1": [{"key": "r1"}]}
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def facts(estate: Estate) -> Facts:
         records={"r1": _record("Completed", text)},
         jobs=[_job(share.name)],
         open_rows=[],
-        claims={},
+        claims=COUNTED,
         waiting_messages=0,
         poisoned=[],
         written=lambda _ask, _name: written,
@@ -121,9 +122,22 @@ def test_two_ends_of_one_request_are_unequal(facts: Facts) -> None:
 
 
 def test_what_stands_for_ever_is_left_over(facts: Facts) -> None:
-    for more in ({"open_rows": ["r1"]}, {"claims": {"target": ["r1"]}}, {"waiting_messages": 1}):
+    held = {**COUNTED, "target:1": [{"key": "r1"}]}
+    for more in ({"open_rows": ["r1"]}, {"claims": held}, {"waiting_messages": 1}):
         left: dict[str, Any] = more
         assert laws(replace(facts, **left)) == {Law.LEFT}
+
+
+def test_a_restore_that_is_not_counted_is_left_out_of_the_allowance(facts: Facts) -> None:
+    assert laws(replace(facts, claims={})) == {Law.LEFT}
+
+
+def test_a_request_that_started_nothing_must_not_stay_counted(facts: Facts) -> None:
+    end = json.loads(facts.texts[0])
+    end["data"]["restoreStarted"] = "no"
+    text = json.dumps(end)
+    seen = replace(facts, jobs=[], texts=[text, text, facts.texts[2]])
+    assert Law.LEFT in laws(replace(seen, records={"r1": _record("Completed", text)}))
 
 
 def test_an_end_that_is_not_that_of_the_job_is_untrue(facts: Facts) -> None:

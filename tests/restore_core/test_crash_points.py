@@ -10,15 +10,29 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from restore_core.errors import ArmAnswer, StoreUnavailable
-from restore_core.ports import Completions, Message, RestorePost, Store, Vaults
-from tests.simulators.store import rows
+from restore_core.guards import Guards
+from restore_core.ports import Completions, Holder, Message, RestorePost, Store, Vaults
+from restore_core.record import hash_key
+from tests.simulators.store import memory_store, rows
 from tests.simulators.vaults import Fate
-from tests.simulators.world import SHAPES, Calls, Crash, World, cancel, elsewhere, request
+from tests.simulators.world import (
+    ACCOUNTS,
+    SHAPES,
+    VAULT,
+    Calls,
+    Crash,
+    World,
+    cancel,
+    elsewhere,
+    request,
+    with_settings,
+)
 
 Scenario = Callable[[World], list[dict[str, Any] | bytes]]
 
@@ -68,6 +82,48 @@ def _two_for_one_target(_world: World) -> list[dict[str, Any] | bytes]:
     ]
 
 
+def _refused_by_a_guard(world: World) -> list[dict[str, Any] | bytes]:
+    rule = {
+        "name": "beside",
+        "vaults": [VAULT],
+        "sources": [f"{ACCOUNTS}/*/fileServices/default/shares/*"],
+    }
+    world.guards = Guards.model_validate({"schemaVersion": "1.0", "rules": [rule]})
+    return [request("r1"), request("r2", dryRun=True)]
+
+
+def _refused_by_a_check(world: World) -> list[dict[str, Any] | bytes]:
+    world.vaults.soft_deleted = True
+    return [request()]
+
+
+def _guarded_vault(world: World) -> list[dict[str, Any] | bytes]:
+    world.vaults.guard_requests = (f"{VAULT}/guards/one/restoreRequests/default",)
+    return [request()]
+
+
+def _day_that_passes(world: World) -> list[dict[str, Any] | bytes]:
+    """What fills the allowance was started nearly a day ago."""
+    world.settings = with_settings(daily_limit_per_share=1)
+    store = memory_store(world.tables)
+    thing = f"starts:{hash_key(f'{ACCOUNTS}/source1', 'share-r1')}"
+    since = world.now - timedelta(hours=23, minutes=58)
+    store.write_claim(store.read_claim(thing), [Holder(key="r0", request_id="r0", since=since)])
+    return [request("r1")]
+
+
+def _start_that_is_given_back(world: World) -> list[dict[str, Any] | bytes]:
+    """The first restore fills the allowance of the share, and of the vault, and is refused."""
+    world.settings = with_settings(
+        daily_limit_per_share=1, daily_limit_per_vault=1, adoption_grace=timedelta(seconds=60)
+    )
+    world.vaults.fates = [Fate.LOST_REQUEST, ArmAnswer(status=400)]
+    return [
+        request("r1", share="one", startDeadline="PT2H"),
+        request("r2", share="one", target=elsewhere()),
+    ]
+
+
 SCENARIOS: dict[str, Scenario] = {
     **{shape: _shape(shape) for shape in SHAPES},
     "a dry run": lambda _world: [request(dryRun=True)],
@@ -82,6 +138,11 @@ SCENARIOS: dict[str, Scenario] = {
     "a cancel": _cancelled,
     "a cancel before its request": _cancelled_first,
     "two requests for one target": _two_for_one_target,
+    "a guard that refuses": _refused_by_a_guard,
+    "a check that refuses": _refused_by_a_check,
+    "a vault behind a Resource Guard": _guarded_vault,
+    "an allowance that a day gives back": _day_that_passes,
+    "an allowance that a refused restore gives back": _start_that_is_given_back,
 }
 
 
@@ -115,7 +176,7 @@ def test_a_crash_at_any_call_breaks_no_law(name: str) -> None:
     scenario = SCENARIOS[name]
     calls = Calls()
     plain = run(scenario, calls)
-    plain.check_laws()
+    check(plain)
     ends = {event["id"] for event in plain.events()}
     assert calls.names
     for number, call in enumerate(calls.names):
@@ -124,7 +185,7 @@ def test_a_crash_at_any_call_breaks_no_law(name: str) -> None:
             world = run(scenario, crash)
             assert len(crash.names) == number + 1, f"no crash {when} {number} {call}"
             try:
-                world.check_laws()
+                check(world)
             except AssertionError as error:
                 raise AssertionError(f"crash {when} call {number}, {call}: {error}") from error
             assert _kinds(world) >= _kinds_of(ends), f"crash {when} call {number}, {call}"
@@ -166,10 +227,19 @@ def test_an_outage_of_storage_at_any_call_breaks_no_law(name: str, lost: str) ->
         world = run_through_outage(scenario, struck)
         assert len(struck.names) > number
         try:
-            world.check_laws()
+            check(world)
         except AssertionError as error:
             raise AssertionError(f"{lost} of call {number}, {call}, lost: {error}") from error
         assert _kinds(world) >= _kinds_of(ends), f"{lost} of call {number}, {call}, lost"
+
+
+def check(world: World) -> None:
+    """Assert the laws, and that nobody holds what it does not need, or was counted in vain."""
+    world.check_laws()
+    held = world.holders()
+    assert "target" not in held, f"targets that are held for ever: {held}"
+    for key in held.get("starts", ()):
+        assert world.record(key).tries, f"{key} was counted and started nothing"
 
 
 def _kinds(world: World) -> set[str]:

@@ -15,7 +15,7 @@ from restore_core.errors import Conflict, StoreUnavailable, WaitingFor
 from restore_core.lifecycle import Phase
 from restore_core.ports import Cancel, Holder, Loaded
 from restore_core.reading import read_request
-from restore_core.record import OpenRow, RestoreRecord
+from restore_core.record import MAX_WAITING_CHARACTERS, OpenRow, RestoreRecord
 from restore_core.request import RestoreRequest
 from restore_core.settings import Storage
 from restore_core.store import (
@@ -26,7 +26,7 @@ from restore_core.store import (
     RestoreStore,
 )
 from tests.simulators.store import MemoryTables, memory_store
-from tests.simulators.world import request
+from tests.simulators.world import VAULT, request
 
 NOW = datetime(2026, 2, 5, 7, 43, 47, 123456, tzinfo=UTC)
 
@@ -190,6 +190,65 @@ def test_rows_are_found_by_their_target(store: RestoreStore, request_id: str) ->
     assert store.rows_for_target(request_id) == [row]
     assert row.phase is Phase.ACCEPTED
     store.delete_open(row)
+
+
+def test_rows_that_wait_are_found_by_their_vault_and_by_what_they_wait_for(
+    store: RestoreStore, request_id: str
+) -> None:
+    here, there = f"{VAULT}-{request_id}", f"{VAULT}-{request_id}-too"
+    row = OpenRow.of(a_record(request_id), NOW)
+    quota, other = WaitingFor.QUOTA, WaitingFor.TARGET_BUSY
+    each = [
+        replace(row, key=f"{request_id}-{number}", vault_id=vault_id, waiting_for=why)
+        for number, (vault_id, why) in enumerate(
+            [(here, quota), (here, other), (here, None), (there, quota), (here.upper(), quota)]
+        )
+    ]
+    for one in each:
+        store.put_open(one)
+    found = store.rows_waiting(here, quota)
+    assert sorted(found, key=lambda one: one.key) == [each[0], each[4]]
+    assert store.rows_waiting(here, other) == [each[1]]
+    assert store.rows_waiting(there, quota) == [each[3]]
+    assert store.rows_waiting(there, other) == []
+    store.put_open(replace(each[0], waiting_for=None))
+    assert store.rows_waiting(here, quota) == [each[4]], "it waits for nothing any more"
+    for one in each:
+        store.delete_open(one)
+    assert store.rows_waiting(here, quota) == []
+
+
+def test_a_row_keeps_the_key_of_its_source_and_may_have_none(
+    store: RestoreStore, request_id: str
+) -> None:
+    row = OpenRow.of(a_record(request_id), NOW)
+    assert row.source_key is not None
+    for one in (row, replace(row, source_key=None)):
+        store.put_open(one)
+        assert mine(store.open_rows(), request_id) == [one]
+    store.delete_open(row)
+
+
+def test_what_a_request_waits_for_stands_in_columns_of_its_own_while_it_waits(
+    store: RestoreStore, request_id: str
+) -> None:
+    """For people who look into the table: the record itself is JSON."""
+
+    def columns() -> dict[str, object]:
+        query = "RowKey eq @key"
+        (entity,) = store._records.query_entities(query, parameters={"key": request_id})
+        return {name: entity[name] for name in entity if name.startswith("waiting")}
+
+    record = a_record(request_id)
+    etag = store.insert(record)
+    assert columns() == {}
+    waiting = record.waiting(WaitingFor.QUOTA, "☃ 🎉" * MAX_WAITING_CHARACTERS)
+    etag = store.replace(waiting, etag)
+    assert columns() == {"waitingFor": "Quota", "waitingMessage": waiting.waiting_message}
+    assert len(waiting.waiting_message) == MAX_WAITING_CHARACTERS
+    assert store.load(request_id, request_id).record == waiting
+    store.replace(record, etag)
+    assert columns() == {}
 
 
 def test_a_claim_is_written_once_and_then_under_its_etag(

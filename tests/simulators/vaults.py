@@ -83,6 +83,12 @@ class MemoryVaults:
         self.guard_requests: tuple[str, ...] = ()
         """What a Resource Guard wants in the body of every restore; none by default."""
         self.missing_shares: set[str] = set()
+        self.protection_state = "Protected"
+        """Of every item that is found."""
+        self.soft_deleted = False
+        """Whether every item that is found was deleted and is still kept."""
+        self.sent: list[tuple[str, str]] = []
+        """The URL and the body of each POST, as they were sent."""
         self.points = [
             RecoveryPoint(id=f"93288{day}", time=datetime(2026, 1, day, 8, tzinfo=UTC))
             for day in (3, 1, 2)
@@ -109,7 +115,14 @@ class MemoryVaults:
             )
         if share in self.missing_shares:
             raise LookupFailed(f"no share {share}", reason=Reason.SOURCE_NOT_FOUND)
-        return ProtectedItem(id=item_id, share=share, account=account, account_name=account.name)
+        return ProtectedItem(
+            id=item_id,
+            share=share,
+            account=account,
+            account_name=account.name,
+            protection_state=self.protection_state,
+            soft_deleted=self.soft_deleted,
+        )
 
     def choose_point(
         self, item: ProtectedItem, request: RestoreRequest, *, requested_at: datetime
@@ -127,7 +140,7 @@ class MemoryVaults:
     def prepare_restore(
         self, item: ProtectedItemId, point_id: str, body: str, client_request_id: str
     ) -> _Post:
-        return _Post(self, item, body, client_request_id)
+        return _Post(self, item, self.restore_url(item, point_id), body, client_request_id)
 
     def operation(self, vault: VaultId, operation_id: str) -> Operation:
         self._reading()
@@ -257,10 +270,16 @@ class _Post:
     """A POST that is ready to go."""
 
     def __init__(
-        self, vaults: MemoryVaults, item: ProtectedItemId, body: str, client_request_id: str
+        self,
+        vaults: MemoryVaults,
+        item: ProtectedItemId,
+        url: str,
+        body: str,
+        client_request_id: str,
     ) -> None:
         self._vaults = vaults
         self._item = item
+        self._url = url
         self._body = body
         self._client_request_id = client_request_id
 
@@ -268,4 +287,5 @@ class _Post:
         self._vaults.tokens += 1
 
     def send(self) -> str:
+        self._vaults.sent.append((self._url, self._body))
         return self._vaults.start(self._item, self._body, self._client_request_id)

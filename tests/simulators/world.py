@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from restore_core.errors import StoreUnavailable
+from restore_core.errors import FileInvalid, StoreUnavailable
 from restore_core.events import event_id
+from restore_core.guards import Guards
 from restore_core.lifecycle import FINAL
 from restore_core.ports import Message
 from restore_core.reconciler import Reconciler
@@ -100,9 +101,13 @@ class _Counted:
 class World:
     """Azure and its storage, with an instance of the app that can be killed and started."""
 
-    def __init__(self, settings: Settings = SETTINGS) -> None:
+    def __init__(
+        self, settings: Settings = SETTINGS, *, guards: Guards | FileInvalid | None = None
+    ) -> None:
         self.now = START
         self.settings = settings
+        self.guards = guards
+        """What the file of guards says now, or why it cannot be used; `None` is no guards."""
         self.tables = MemoryTables()
         self.vaults = MemoryVaults(lambda: self.now)
         self.queue = MemoryQueue()
@@ -119,9 +124,16 @@ class World:
             store=_Counted("table", memory_store(self.tables), self.calls, frozenset()),
             completions=_Counted("queue", self.queue, self.calls, frozenset()),
             settings=self.settings,
+            guards=self.read_guards,
             monotonic=lambda: (self.now - START).total_seconds(),
         )
         return self.app
+
+    def read_guards(self) -> Guards | None:
+        """Read the guards, as every instance does before it starts anything."""
+        if isinstance(self.guards, FileInvalid):
+            raise self.guards
+        return self.guards
 
     def message(self, body: dict[str, Any] | bytes) -> Message:
         """Make a queue message with an id of its own."""
@@ -164,6 +176,15 @@ class World:
         record = memory_store(self.tables).load(key.removeprefix("plan~"), key).record
         assert record is not None
         return record
+
+    def holders(self) -> dict[str, list[str]]:
+        """Return who holds what: the kind of each thing that is held, and the keys."""
+        found: dict[str, list[str]] = {}
+        for row in rows(self.tables, "restoreclaims"):
+            text = "".join(str(row[name]) for name in sorted(row, key=len) if "holders_" in name)
+            for holder in json.loads(text):
+                found.setdefault(str(row["PartitionKey"]), []).append(holder["key"])
+        return found
 
     def records(self) -> list[RestoreRecord]:
         """Read every record."""

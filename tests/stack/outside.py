@@ -134,6 +134,10 @@ class Outside:
                 found[str(entity["thing"])] = holders
         return found
 
+    def held_targets(self) -> list[str]:
+        """The targets that are held; starts stay counted for a day."""
+        return [thing for thing in self.claims() if thing.startswith("target:")]
+
     def waiting_messages(self) -> int:
         """How many messages stand on the request queues, those in work included."""
         return self._count(REQUESTS) + self._count(POISON)

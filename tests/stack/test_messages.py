@@ -155,7 +155,7 @@ def test_a_cancel_of_a_waiting_request_keeps_it_from_being_sent(
     outside.send(cancel("in-the-way"))
     assert outside.end_of("in-the-way")["phase"] == "Cancelled"
     outside.await_quiet()
-    assert outside.claims() == {}
+    assert outside.held_targets() == []
 
 
 def test_a_cancel_that_comes_before_its_request_keeps_it_from_being_sent(

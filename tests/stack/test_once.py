@@ -87,7 +87,7 @@ def test_a_host_that_is_killed_while_a_restore_runs_follows_it_after_its_start(
     assert (end["phase"], end["jobIds"]) == ("Completed", [job["id"]])
     assert len(outside.texts) == len(set(outside.texts)), "nothing was announced twice"
     outside.await_quiet()
-    assert outside.claims() == {}
+    assert outside.held_targets() == []
 
 
 def test_a_host_that_is_killed_while_it_waits_for_the_202_adopts_the_job_after_its_start(

@@ -169,7 +169,7 @@ def test_two_requests_for_one_target_run_one_after_the_other(town: Town, outside
     refused = [call for call in outside.calls() if call["status"] == 409]
     assert refused == [], "whoever waits does not ask Azure in vain"
     outside.await_quiet()
-    assert outside.claims() == {}
+    assert outside.held_targets() == []
 
 
 def test_a_dry_run_tells_the_plan_and_sends_nothing(
