@@ -84,7 +84,7 @@ class Cooldowns:
                 self._remember(thing, holder)
                 return holder.request_id
             try:
-                self._store.write_claim(claim, [me])
+                self._store.write_claim(replace(claim, folded=0), [me])
             except Conflict:
                 continue
             return None

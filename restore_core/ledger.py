@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -48,12 +49,19 @@ def record_of(loaded: Loaded) -> RestoreRecord:
 class Ledger:
     """Writes what steps decide. Safe to share between threads."""
 
-    def __init__(self, *, store: Store, completions: Completions, settings: Settings) -> None:
-        """Take the ports."""
+    def __init__(
+        self,
+        *,
+        store: Store,
+        completions: Completions,
+        settings: Settings,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the ports. `monotonic` says how old what an instance remembers is."""
         self.store = store
         self.claims = TargetClaims(store)
         self.allowance = Allowance(store, settings)
-        self.cooldowns = Cooldowns(store)
+        self.cooldowns = Cooldowns(store, monotonic=monotonic)
         self._completions = completions
         self._settings = settings
 

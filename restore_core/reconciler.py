@@ -75,7 +75,9 @@ class Reconciler:
         self._store = store
         self._settings = settings
         self._monotonic = monotonic
-        self._ledger = Ledger(store=store, completions=completions, settings=settings)
+        self._ledger = Ledger(
+            store=store, completions=completions, settings=settings, monotonic=monotonic
+        )
         self._starter = Starter(
             ledger=self._ledger,
             decider=Decider(vaults=vaults, settings=settings),

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from restore_core.errors import FileInvalid, StoreUnavailable
+from restore_core.errors import FileInvalid, Problem, StoreUnavailable
 from restore_core.events import event_id
 from restore_core.guards import Guards
 from restore_core.lifecycle import FINAL
+from restore_core.plans import Plans
 from restore_core.ports import Message
 from restore_core.reconciler import Reconciler
 from restore_core.record import RestoreRecord
@@ -35,6 +36,9 @@ SETTINGS = Settings(
     sweep_threads=1,
 )
 START = datetime(2026, 2, 5, 7, 0, tzinfo=UTC)
+
+
+NO_PLANS = FileInvalid([Problem(path="$", message="there is none")])
 
 
 class Crash(BaseException):
@@ -108,6 +112,8 @@ class World:
         self.settings = settings
         self.guards = guards
         """What the file of guards says now, or why it cannot be used; `None` is no guards."""
+        self.plans: Plans | FileInvalid = NO_PLANS
+        """What the file of plans says now, or why it cannot be used."""
         self.tables = MemoryTables()
         self.vaults = MemoryVaults(lambda: self.now)
         self.queue = MemoryQueue()
@@ -125,6 +131,7 @@ class World:
             completions=_Counted("queue", self.queue, self.calls, frozenset()),
             settings=self.settings,
             guards=self.read_guards,
+            plans=self.read_plans,
             monotonic=lambda: (self.now - START).total_seconds(),
         )
         return self.app
@@ -134,6 +141,12 @@ class World:
         if isinstance(self.guards, FileInvalid):
             raise self.guards
         return self.guards
+
+    def read_plans(self) -> Plans:
+        """Read the plans, as every instance does when an alert comes."""
+        if isinstance(self.plans, FileInvalid):
+            raise self.plans
+        return self.plans
 
     def message(self, body: dict[str, Any] | bytes) -> Message:
         """Make a queue message with an id of its own."""
