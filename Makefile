@@ -10,7 +10,7 @@ SEED ?= 1
 REQUESTS ?= 1000
 EXAMPLES ?= 20000
 
-.PHONY: setup up demo test check format chaos fuzz docs lock audit clean
+.PHONY: setup up demo test bench check format chaos fuzz docs lock audit clean
 
 setup: $(READY)
 
@@ -39,6 +39,10 @@ chaos: setup
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --seed $(SEED) --examples $(EXAMPLES)
+
+# What the app costs, beside peers and floors; docs/performance.md explains it.
+bench: setup
+	$(BIN)/python -m bench
 
 check: setup
 	$(BIN)/ruff format --check .

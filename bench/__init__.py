@@ -1,0 +1,1 @@
+"""What the app costs, measured: `python -m bench`. See docs/performance.md."""
