@@ -174,7 +174,7 @@ class Accepter:
                     "there is nothing left to cancel.",
                 )
             return None
-        self._store.put_open(OpenRow.of(record, now))
+        self._store.put_open(replace(OpenRow.of(record, now), needs_attention=True))
         return loaded
 
     def reject(

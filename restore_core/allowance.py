@@ -68,7 +68,7 @@ class Allowance:
         Raises:
             Conflict: too many others count at the same time.
         """
-        me = Holder(key=record.key, request_id=record.request.request_id, since=now)
+        me = Holder(key=record.start_key, request_id=record.request.request_id, since=now)
         for scope in self._limited(record, rule):
             found = self._take_one(scope, me, record, now)
             if found is not None:
@@ -82,7 +82,7 @@ class Allowance:
             return
         # Whatever is limited now: it may have been counted for a guard, whose rule is not known.
         scopes = self._scopes(record, None)
-        free = [scope for scope in scopes if self._remove(scope.thing, record.key, now)]
+        free = [scope for scope in scopes if self._remove(scope.thing, record.start_key, now)]
         waiting = self._waiting(record) if free else []
         for scope in free:
             may = [row for row in waiting if scope.source_key in {None, row.source_key}]
@@ -138,7 +138,7 @@ class Allowance:
         self, scope: _Scope, claim: Claim, record: RestoreRecord, now: datetime
     ) -> OverLimit | UsedUp | None:
         counted = _counted(claim, now)
-        if any(holder.key == record.key for holder in counted):
+        if any(holder.key == record.start_key for holder in counted):
             # Counted before a crash. It must not wait for those that may wait for it.
             return None
         times = [holder.since for holder in counted]

@@ -39,7 +39,9 @@ class TargetClaims:
         loses and never sends.
         """
         mine = OpenRow.of(record, now)
-        for row in self._store.rows_for_target(target_key):
+        # Between its parts a request keeps the target that it has, whoever waits for it.
+        rivals = [] if record.is_between_parts else self._store.rows_for_target(target_key)
+        for row in rivals:
             wants = row.phase is Phase.ACCEPTED and row.waiting_for in _READY
             if wants and row.key != record.key and row.rank < mine.rank:
                 return row.request_id
@@ -50,7 +52,9 @@ class TargetClaims:
             if holder is not None and holder.key == record.key:
                 return None
             if holder is not None and not self._let_go(holder):
-                return holder.request_id
+                if claim.wanted or self._mark(claim):
+                    return holder.request_id
+                continue
             try:
                 self._store.write_claim(claim, [me])
             except Conflict:
@@ -67,26 +71,33 @@ class TargetClaims:
             claim = self._store.read_claim(_thing(target_key))
             if all(holder.key != record.key for holder in claim.holders):
                 return
+            kept = [one for one in claim.holders if one.key != record.key]
+            # Whoever waits has left its mark in the claim: without one there is nobody to look for.
+            waiting = self._waiting(target_key, record.key) if claim.wanted else []
             try:
-                self._write_without(claim, record.key)
+                self._store.write_claim(replace(claim, wanted=len(waiting) > 1), kept)
             except Conflict:
                 continue
-            break
-        self._wake_next(target_key, record.key, now)
+            if waiting:
+                self._store.pull_forward(min(waiting, key=lambda row: row.rank), now)
+            return
 
-    def _write_without(self, claim: Claim, key: str) -> None:
-        self._store.write_claim(claim, [one for one in claim.holders if one.key != key])
+    def _mark(self, claim: Claim) -> bool:
+        """Leave a mark that somebody waits; `False` when the claim has changed meanwhile."""
+        try:
+            self._store.write_claim(replace(claim, wanted=True), claim.holders)
+        except Conflict:
+            return False
+        return True
 
-    def _wake_next(self, target_key: str, key: str, now: datetime) -> None:
-        waiting = [
+    def _waiting(self, target_key: str, key: str) -> list[OpenRow]:
+        return [
             row
             for row in self._store.rows_for_target(target_key)
             if row.phase is Phase.ACCEPTED
             and row.waiting_for is WaitingFor.TARGET_BUSY
             and row.key != key
         ]
-        if waiting:
-            self._store.pull_forward(min(waiting, key=lambda row: row.rank), now)
 
     def _let_go(self, holder: Holder) -> bool:
         """Make sure that a holder does not, and from now on cannot, act on its old claim."""
@@ -94,7 +105,7 @@ class TargetClaims:
         record = loaded.record
         if record is None or record.is_final:
             return True
-        if record.phase in HOLDING:
+        if record.phase in HOLDING or record.is_between_parts:
             return False
         try:
             # A new ETag: an instance that read the record before can no longer store its intent.

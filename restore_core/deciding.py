@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, replace
+from typing import Any
 
 from restore_core.arm_ids import ArmIdError, VaultId
 from restore_core.errors import ArmAnswer, LookupFailed, classify
@@ -18,8 +19,8 @@ from restore_core.patterns import share_id
 from restore_core.payload import body_text, restore_body
 from restore_core.ports import Vaults
 from restore_core.preflight import Check, Outcome, preflight
-from restore_core.record import Decision, End, RestoreRecord, source_account
-from restore_core.request import AlternateTarget
+from restore_core.record import Decision, End, Part, RestoreRecord, source_account
+from restore_core.request import PART_ITEMS, AlternateTarget
 from restore_core.settings import Settings
 from restore_core.times import format_time
 
@@ -55,7 +56,7 @@ class Decider:
             ArmError: a list could not be read.
         """
         if record.decision is not None:
-            return record
+            return record if record.part.body is not None else _with_body(record)
         request = record.request
         item = self._vaults.find_item(request)
         chosen = self._vaults.choose_point(item, request, requested_at=record.requested_at)
@@ -84,11 +85,9 @@ class Decider:
             threat_status=chosen.point.threat_status,
             guard_requests=guard_requests,
         )
-        body = restore_body(
-            request, source_account_id=account_id, guard_requests=guard_requests or ()
-        )
-        decided = replace(record, decision=decision, failures=0)
-        decided = decided.with_part(replace(decided.part, body=body_text(body)))
+        count = -(-len(request.items or ()) // PART_ITEMS) or 1
+        parts = record.parts + tuple(Part() for _ in range(count - 1))
+        decided = _with_body(replace(record, decision=decision, parts=parts, failures=0))
         said = (check.message for check in self._checks(decided, decision) if _warns(check))
         return replace(decided, warnings=tuple(dict.fromkeys((*record.warnings, *said))))
 
@@ -125,7 +124,7 @@ class Decider:
         point = {"id": decision.point_id, "why": decision.why}
         if decision.point_time is not None:
             point["time"] = format_time(decision.point_time)
-        return {
+        plan = {
             "recoveryPoint": point,
             "protectedItemId": decision.item_id,
             "source": share_id(decision.account_id, decision.share),
@@ -135,6 +134,9 @@ class Decider:
             "url": self._vaults.restore_url(decision.item, decision.point_id),
             "body": json.loads(body),
         }
+        if len(record.parts) > 1:
+            plan["bodies"] = [_body(record, decision, part) for part in range(len(record.parts))]
+        return plan
 
     def _checks(self, record: RestoreRecord, decision: Decision) -> list[Check]:
         return preflight(record, decision, api_version=self._settings.arm_api_version)
@@ -152,6 +154,21 @@ class Decider:
                 raise
             _log.warning("%s: its Resource Guard cannot be read: %s", vault.name, error)
             return None
+
+
+def _with_body(record: RestoreRecord) -> RestoreRecord:
+    """Write the body of the part that comes next: the request and the decision say all of it."""
+    body = _body(record, decided(record), record.part_index)
+    return record.with_part(replace(record.part, body=body_text(body)))
+
+
+def _body(record: RestoreRecord, decision: Decision, part: int) -> dict[str, Any]:
+    return restore_body(
+        record.request,
+        source_account_id=decision.account_id,
+        guard_requests=decision.guard_requests or (),
+        part=part,
+    )
 
 
 def not_allowed(rule: str, message: str) -> End:

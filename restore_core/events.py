@@ -14,7 +14,7 @@ from typing import Any
 
 from restore_core.errors import Problem
 from restore_core.lifecycle import Phase, Rejection
-from restore_core.record import End, FollowedJob, RestoreRecord, TryState
+from restore_core.record import End, FollowedJob, RestoreRecord
 from restore_core.request import SCHEMA_VERSION, LatestPointBefore
 from restore_core.times import format_time
 from restore_core.vault import Tally
@@ -118,8 +118,7 @@ def restore_started(record: RestoreRecord) -> str:
     """Say whether a restore ran or runs: `yes`, `no`, or `unknown` where nobody can tell."""
     if record.jobs:
         return "yes"
-    taken = any(one.state is TryState.TAKEN for one in record.tries)
-    if taken or record.unsettled or record.phase is Phase.INDETERMINATE:
+    if any(part.may_have_started for part in record.parts) or record.phase is Phase.INDETERMINATE:
         # A 202 whose operation failed, or whose job nobody saw, proves neither.
         return "unknown"
     return "no"

@@ -25,7 +25,7 @@ from restore_core.looking import (
 from restore_core.ports import Loaded, Vaults
 from restore_core.record import End, FollowedJob, JobError, RestoreRecord, TryState
 from restore_core.settings import Settings
-from restore_core.vault import Job, JobEnd, Operation, OperationStatus
+from restore_core.vault import JobEnd, Operation, OperationStatus
 
 _log = logging.getLogger(__name__)
 
@@ -47,12 +47,10 @@ class Follower:
         self._vaults = vaults
         self._settings = settings
 
-    def advance(
-        self, loaded: Loaded, view: JobsView, *, now: datetime, many: bool = False
-    ) -> Advanced:
-        """Take one step. `many` says that one job list serves better than a read for each job."""
+    def advance(self, loaded: Loaded, view: JobsView, *, now: datetime) -> Advanced:
+        """Take one step."""
         record = record_of(loaded)
-        since = record.triggered_at or record.accepted_at
+        since = record.part.triggered_at or record.accepted_at
         if now - since > self._settings.tracking_limit:
             return self._ledger.finish(loaded, record, lost_track(record), now=now)
         if record.hold_until is not None and now < record.hold_until:
@@ -65,7 +63,7 @@ class Follower:
             case Phase.OPERATION_PENDING:
                 return self._find_job(loaded, record, view, now)
             case Phase.JOB_IN_PROGRESS:
-                return self._follow(loaded, record, view, now, many=many)
+                return self._follow(loaded, record, view, now)
         raise LookupError(f"{record.key}: nothing to follow in {record.phase.value}")
 
     def _settle(
@@ -79,10 +77,10 @@ class Follower:
             return self._look_again(loaded, record, now, error)
         if seen.found:
             return self._job_seen(loaded, seen.record, now, ended=seen.ended)
-        if seen.record.unsettled:
+        if seen.record.part.unsettled:
             waiting = replace(seen.record.moved(Event.WAITED), failures=record.failures + 1)
             return self._ledger.save(loaded, waiting, due_at=self._due_unsettled(now))
-        absent = [one for one in seen.record.tries if one.state is TryState.ABSENT]
+        absent = [one for one in seen.record.part.tries if one.state is TryState.ABSENT]
         if len(absent) >= MAX_UNKNOWN_TRIES:
             return self._ledger.finish(loaded, seen.record, _unknown(seen.record), now=now)
         back = replace(seen.record.moved(Event.TAKEN_BACK), failures=0)
@@ -158,20 +156,20 @@ class Follower:
         return self._look_again(loaded, record, now)
 
     def _follow(
-        self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime, *, many: bool
+        self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime
     ) -> Advanced:
         """Look at the jobs that have not ended; end the request with the worst of them."""
         part, failed = record.part, None
-        for job in record.jobs:
+        for job in record.part.jobs:
             if job.end is not None:
                 continue
             try:
-                part = part.with_job(self._look_at(record, job, view, many=many))
+                part = part.with_job(self._look_at(record, job, view))
             except ArmError as error:
                 _log.warning("%s: the job %s could not be read: %s", record.key, job.id, error)
                 failed = error
         record = record.with_part(part)
-        if all(job.end is not None for job in record.jobs):
+        if all(job.end is not None for job in record.part.jobs):
             return self._close(loaded, record, _job_end(record), view, now)
         if loaded.cancel is not None and record.cancel_sent_at is None:
             # After the look: a cancel that never gets through must not hide the job's end.
@@ -187,30 +185,25 @@ class Follower:
             return self._ledger.postpone(loaded, due_at=due)
         return self._ledger.save(loaded, record.moved(Event.WAITED), due_at=due)
 
-    def _look_at(
-        self, record: RestoreRecord, job: FollowedJob, view: JobsView, *, many: bool
-    ) -> FollowedJob:
+    def _look_at(self, record: RestoreRecord, job: FollowedJob, view: JobsView) -> FollowedJob:
         """Return the job as it is now; raises `ArmError` when it could not be read."""
-        listed: Job | None = None
-        if many:
-            try:
-                listed = view.listing().get(job.id)
-            except ArmError as error:
-                _log.warning("%s: the job list could not be read: %s", record.key, error)
-            if listed is not None and listed.end is None:
-                # A list has no details: keep those of an earlier look.
-                return replace(job, status=listed.status)
         try:
             return followed(self._vaults.job(record.request.vault, job.id))
-        except ArmError:
-            if listed is not None and record.failures >= _LOOKS_BEFORE_LIST_IS_ENOUGH:
-                return followed(listed)
-            raise
+        except ArmError as error:
+            if record.failures < _LOOKS_BEFORE_LIST_IS_ENOUGH:
+                raise
+            try:
+                listed = view.listing().get(job.id)
+            except ArmError:
+                listed = None
+            if listed is None or listed.end is None:
+                raise error from None
+            return followed(listed)
 
     def _cancel(self, loaded: Loaded, record: RestoreRecord, now: datetime) -> Advanced:
         """Ask Azure to cancel; what became of it, only the job can say."""
         warnings = record.warnings
-        for job in record.jobs:
+        for job in record.part.jobs:
             if job.end is not None:
                 continue
             try:
@@ -270,17 +263,18 @@ _JOB_WORDS = {
 
 
 def _job_end(record: RestoreRecord) -> End:
-    """Put the worst end of the request's jobs into words."""
+    """Put the worst end of the part's jobs into words."""
     order = list(JobEnd)
-    job = max(record.jobs, key=lambda one: order.index(one.end or JobEnd.FAILED))
+    jobs = record.part.jobs
+    job = max(jobs, key=lambda one: order.index(one.end or JobEnd.FAILED))
     event, reason = JOB_EVENTS[job.end or JobEnd.FAILED]
     message = _JOB_WORDS[job.end or JobEnd.FAILED]
     if job.error is not None:
         message += f" Azure says: {job.error.code} {job.error.message}"
-    if len(record.jobs) > 1:
+    if len(jobs) > 1:
         reason = Reason.DUPLICATE_JOBS
-        ids = ", ".join(one.id for one in record.jobs)
-        message = f"{len(record.jobs)} jobs ran for this request ({ids}). {message}"
+        ids = ", ".join(one.id for one in jobs)
+        message = f"{len(jobs)} jobs ran for this request ({ids}). {message}"
     advice = job.advice
     if not advice and job.end is JobEnd.COMPLETED_WITH_WARNINGS:
         advice = "Read the job's list of failed files, and restore those again."
@@ -288,12 +282,12 @@ def _job_end(record: RestoreRecord) -> End:
 
 
 def _unknown(record: RestoreRecord) -> End:
-    ids = ", ".join(one.client_request_id for one in record.tries)
+    ids = ", ".join(one.client_request_id for one in record.part.tries)
     return End(
         event=Event.LOST,
         reason=Reason.TRIGGER_OUTCOME_UNKNOWN,
-        message=f"{len(record.tries)} restore POSTs got no usable answer, and no job of theirs "
-        "was listed. A restore may still be running: look in the vault's backup jobs for the "
-        f"activity ids {ids}.",
+        message=f"{len(record.part.tries)} restore POSTs got no usable answer, and no job of "
+        "theirs was listed. A restore may still be running: look in the vault's backup jobs for "
+        f"the activity ids {ids}.",
         recommendation="Make sure that no job runs before sending a request with a new id.",
     )

@@ -18,7 +18,7 @@ from restore_core.allowance import Allowance
 from restore_core.claims import TargetClaims
 from restore_core.cooldowns import Cooldowns
 from restore_core.errors import ArmAnswer, ArmError, Conflict, WaitingFor
-from restore_core.events import render_end, restore_started
+from restore_core.events import render_end
 from restore_core.ports import Completions, Loaded, Store
 from restore_core.record import End, OpenRow, RestoreRecord
 from restore_core.settings import Settings
@@ -91,7 +91,7 @@ class Ledger:
     def give_back(self, record: RestoreRecord, now: datetime) -> None:
         """Give back the target, and the start where nothing was started."""
         self.claims.give_back(record, now)
-        if restore_started(record) == "no":
+        if not record.part.may_have_started:
             self.allowance.give_back(record, now)
 
     def postpone(self, loaded: Loaded, *, due_at: datetime) -> Advanced:

@@ -18,7 +18,7 @@ class Phase(StrEnum):
     """What is true of a request."""
 
     ACCEPTED = "Accepted"
-    """Valid and durable; nothing of the current try is at Azure."""
+    """Valid and durable; nothing of the current try is at Azure. Earlier parts may have ended."""
     TRIGGERING = "Triggering"
     """The intent is stored; the POST may or may not have reached Azure."""
     OPERATION_PENDING = "OperationPending"
@@ -63,6 +63,11 @@ class Event(StrEnum):
     JOB_COMPLETED = "job completed"
     JOB_COMPLETED_WITH_WARNINGS = "job completed with warnings"
     JOB_FAILED = "job failed"
+    PART_ENDED = "part ended"
+    """One part of several has ended; the next begins, or all of them come to an end."""
+    PARTS_COMPLETED = "all parts completed"
+    PARTS_COMPLETED_IN_PART = "not all parts completed"
+    PARTS_FAILED = "no part restored anything"
     LOST = "lost"
     """What happened cannot be found out."""
 
@@ -81,6 +86,10 @@ TRANSITIONS: Mapping[Phase, Mapping[Event, Phase]] = {
         _E.PLAN_MADE: _P.PLANNED,
         _E.COULD_NOT_START: _P.FAILED,
         _E.CANCELLED: _P.CANCELLED,
+        _E.PART_ENDED: _P.ACCEPTED,
+        _E.PARTS_COMPLETED: _P.COMPLETED,
+        _E.PARTS_COMPLETED_IN_PART: _P.COMPLETED_WITH_WARNINGS,
+        _E.PARTS_FAILED: _P.FAILED,
         # Time is up, and an earlier try could not be looked for in all that time.
         _E.LOST: _P.INDETERMINATE,
     },
@@ -90,6 +99,7 @@ TRANSITIONS: Mapping[Phase, Mapping[Event, Phase]] = {
         _E.TAKEN: _P.OPERATION_PENDING,
         _E.JOB_SEEN: _P.JOB_IN_PROGRESS,
         _E.REFUSED_BY_AZURE: _P.FAILED,
+        _E.PART_ENDED: _P.ACCEPTED,
         _E.LOST: _P.INDETERMINATE,
     },
     _P.OPERATION_PENDING: {
@@ -97,6 +107,7 @@ TRANSITIONS: Mapping[Phase, Mapping[Event, Phase]] = {
         _E.TAKEN: _P.OPERATION_PENDING,
         _E.JOB_SEEN: _P.JOB_IN_PROGRESS,
         _E.OPERATION_FAILED: _P.FAILED,
+        _E.PART_ENDED: _P.ACCEPTED,
         _E.CANCELLED: _P.CANCELLED,
         _E.LOST: _P.INDETERMINATE,
     },
@@ -107,6 +118,7 @@ TRANSITIONS: Mapping[Phase, Mapping[Event, Phase]] = {
         _E.JOB_COMPLETED: _P.COMPLETED,
         _E.JOB_COMPLETED_WITH_WARNINGS: _P.COMPLETED_WITH_WARNINGS,
         _E.JOB_FAILED: _P.FAILED,
+        _E.PART_ENDED: _P.ACCEPTED,
         _E.CANCELLED: _P.CANCELLED,
         _E.LOST: _P.INDETERMINATE,
     },

@@ -18,6 +18,7 @@ from restore_core.arm_ids import VaultId
 from restore_core.errors import ArmAnswer, ArmError, classify
 from restore_core.ledger import Advanced, Ledger
 from restore_core.lifecycle import Event, Reason
+from restore_core.parts import conclude
 from restore_core.ports import JobListing, Loaded, Vaults
 from restore_core.record import End, FollowedJob, JobError, RestoreRecord, Try, TryState
 from restore_core.settings import Settings
@@ -50,7 +51,7 @@ class JobsView:
         cls, vaults: Vaults, vault: VaultId, records: Iterable[RestoreRecord], *, now: datetime
     ) -> JobsView:
         """Make the view that serves these records, which are all of one vault."""
-        intended = [one.intended_at for record in records for one in record.tries]
+        intended = [one.intended_at for record in records for one in record.part.tries]
         return cls(vaults, vault, since=min(intended, default=now), now=now)
 
     def listing(self) -> JobListing:
@@ -87,9 +88,9 @@ class Look:
 
 def look(record: RestoreRecord, listing: JobListing, *, grace: timedelta) -> Look:
     """Hold a record's tries against a complete list."""
-    known = {job.id for job in record.jobs}
+    known = {job.id for job in record.part.jobs}
     part, found, ended = record.part, False, False
-    for one in record.tries:
+    for one in part.tries:
         jobs = listing.of(one.client_request_id)
         for job in jobs:
             if job.id not in known:
@@ -145,17 +146,17 @@ def close(
     now: datetime,
     settings: Settings,
 ) -> Advanced:
-    """End a request, unless an earlier try turns out to have started a restore after all.
+    """End a request, or a part of it, unless an earlier try did start a restore after all.
 
     A record with a try in doubt takes one more complete list before its last phase is written: a
     job found there is followed, and its end counts instead.
     """
-    if not record.may_have_more_jobs:
-        return ledger.finish(loaded, record, end, now=now)
+    if not record.part.may_have_more_jobs:
+        return conclude(ledger, loaded, record, end, now=now)
     try:
         listing = view.listing()
     except ArmError as error:
-        if now - (record.triggered_at or now) > settings.tracking_limit:
+        if now - (record.part.triggered_at or now) > settings.tracking_limit:
             return ledger.finish(loaded, record, lost_track(record), now=now)
         _log.warning("%s: cannot end before a job list is read: %s", record.key, error)
         waiting = replace(ledger.held(record, error, now), pending_end=end)
@@ -164,7 +165,7 @@ def close(
     if seen.found:
         running = replace(seen.record.moved(Event.JOB_SEEN), pending_end=None, failures=0)
         return ledger.save(loaded, running, due_at=now)
-    return ledger.finish(loaded, seen.record, end, now=now)
+    return conclude(ledger, loaded, seen.record, end, now=now)
 
 
 def lost_track(record: RestoreRecord) -> End:

@@ -10,14 +10,26 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from restore_core.request import AlternateTarget, RestoreRequest, SystemIdentity, UserIdentity
+from restore_core.request import (
+    PART_ITEMS,
+    AlternateTarget,
+    RestoreRequest,
+    SystemIdentity,
+    UserIdentity,
+)
 
 
 def restore_body(
-    request: RestoreRequest, *, source_account_id: str, guard_requests: Sequence[str] = ()
+    request: RestoreRequest,
+    *,
+    source_account_id: str,
+    guard_requests: Sequence[str] = (),
+    part: int = 0,
 ) -> dict[str, Any]:
-    """Build the body; `source_account_id` is the ARM id of the protected share's account, and
-    `guard_requests` what a Resource Guard of the vault wants to see.
+    """Build the body of a part, counted from 0.
+
+    `source_account_id` is the ARM id of the protected share's account, and `guard_requests` what a
+    Resource Guard of the vault wants to see.
 
     A full-share restore into a folder names the folder in a file specification of its own.
     azure-cli left that out for years, and the data went to the share's root.
@@ -35,7 +47,7 @@ def restore_body(
     if request.items:
         properties["restoreFileSpecs"] = [
             {"path": item.path, "fileSpecType": item.type, "targetFolderPath": folder}
-            for item in request.items
+            for item in request.items[part * PART_ITEMS : (part + 1) * PART_ITEMS]
         ]
     elif folder:
         properties["restoreFileSpecs"] = [{"targetFolderPath": folder}]

@@ -65,6 +65,8 @@ class Claim:
     thing: str
     holders: tuple[Holder, ...] = field(default_factory=tuple)
     etag: str | None = None
+    wanted: bool = False
+    """Whether somebody may wait for it, where it is a target."""
     folded: int = 0
     """How many messages were folded into the holder's request, where it is a cooldown."""
 

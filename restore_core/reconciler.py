@@ -32,12 +32,11 @@ from restore_core.record import OpenRow, RestoreRecord
 from restore_core.responding import Responder, no_plans
 from restore_core.settings import Settings
 from restore_core.starting import Starter
+from restore_core.watching import Watch
 
 _log = logging.getLogger(__name__)
 
-MANY_JOBS = 4
-"""From this many running jobs of a vault on, one list replaces a read for each."""
-_MAX_STEPS = 12
+_MAX_STEPS = 50
 """More steps than any request takes without having to wait; a bug must not spin."""
 _ORPHAN_AGE = timedelta(days=1)
 _CLEANING_PERIOD = timedelta(hours=1)
@@ -46,10 +45,13 @@ _CLEANING_PERIOD = timedelta(hours=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Swept:
-    """What a sweep did: rows that stood open, rows that were due, and those left for the next."""
+    """What a sweep did: rows that stood open, those that were due and had to be looked at by
+    themselves, those whose jobs just run on, and those left for the next.
+    """
 
     open: int
     due: int
+    quiet: int
     left: int
 
 
@@ -93,6 +95,7 @@ class Reconciler:
             settings=settings,
             responder=Responder(plans=plans, cooldowns=self._ledger.cooldowns),
         )
+        self._watch = Watch(vaults=vaults, settings=settings, monotonic=monotonic)
         self._cleaned = -1
 
     def handle(self, message: Message, now: datetime) -> None:
@@ -105,7 +108,7 @@ class Reconciler:
         loaded = self.accept(message, now)
         if loaded is not None:
             begun = self._monotonic()
-            self._run(loaded, view=None, many=False, clock=lambda: self._after(now, begun))
+            self._run(loaded, view=None, clock=lambda: self._after(now, begun))
 
     def handle_poisoned(self, message: Message, now: datetime) -> None:
         """Handle the copy of a message that failed too often; answer it where nothing else helps.
@@ -140,9 +143,7 @@ class Reconciler:
         """
         return self._accepter.accept(message, now)
 
-    def advance(
-        self, loaded: Loaded, now: datetime, *, view: JobsView | None = None, many: bool = False
-    ) -> Advanced:
+    def advance(self, loaded: Loaded, now: datetime, *, view: JobsView | None = None) -> Advanced:
         """Take one step: look at the stored phase, do at most one thing outside, store the result.
 
         Raises:
@@ -156,7 +157,7 @@ class Reconciler:
             view = JobsView.for_records(self._vaults, record.request.vault, [record], now=now)
         if record.phase is Phase.ACCEPTED:
             return self._starter.advance(loaded, view, now=now)
-        return self._follower.advance(loaded, view, now=now, many=many)
+        return self._follower.advance(loaded, view, now=now)
 
     def sweep(self, now: datetime) -> Swept:
         """Advance every open request that is due: emergencies first, then the longest due.
@@ -175,7 +176,7 @@ class Reconciler:
             key=lambda row: (not row.is_emergency, row.next_check_at),
         )
         if not due:
-            return Swept(open=len(rows), due=0, left=0)
+            return Swept(open=len(rows), due=0, quiet=0, left=0)
         budget = self._settings.sweep_budget.total_seconds()
 
         def clock() -> datetime:
@@ -185,20 +186,21 @@ class Reconciler:
             return self._monotonic() - begun < budget
 
         with ThreadPoolExecutor(self._settings.sweep_threads, "sweep") as pool:
+            quiet = self._watch.quiet(due, now, pool)
+            due = [row for row in due if row.key not in quiet]
             taken = list(pool.map(lambda row: self._load(row, now) if in_time() else None, due))
             loaded = [one for one in taken if one is not None]
             views = self._views(loaded, now)
-            busy = _busy_vaults(loaded)
 
             def run(one: Loaded) -> bool:
                 if not in_time():
                     return False
                 vault = record_of(one).request.vault.key
-                self._run(one, view=views[vault], many=vault in busy, clock=clock)
+                self._run(one, view=views[vault], clock=clock)
                 return True
 
             done = sum(pool.map(run, loaded))
-        return Swept(open=len(rows), due=len(due), left=len(loaded) - done)
+        return Swept(open=len(rows), due=len(due), quiet=len(quiet), left=len(loaded) - done)
 
     def _clean(self, now: datetime) -> None:
         """Delete old records of one part of the history, once in a while."""
@@ -243,14 +245,12 @@ class Reconciler:
             for key, group in records.items()
         }
 
-    def _run(
-        self, loaded: Loaded, *, view: JobsView | None, many: bool, clock: Callable[[], datetime]
-    ) -> None:
+    def _run(self, loaded: Loaded, *, view: JobsView | None, clock: Callable[[], datetime]) -> None:
         """Advance a request until it must wait. Never raises: the sweep comes again."""
         try:
             for _ in range(_MAX_STEPS):
                 now = clock()
-                advanced = self.advance(loaded, now, view=view, many=many)
+                advanced = self.advance(loaded, now, view=view)
                 if advanced.due_at is None or advanced.due_at > now:
                     return
                 # The shared list is older than what this step did.
@@ -266,14 +266,3 @@ class Reconciler:
     def _after(self, now: datetime, begun: float) -> datetime:
         """Return the time, measured from a given one by the monotonic clock."""
         return now + timedelta(seconds=self._monotonic() - begun)
-
-
-def _busy_vaults(loaded: Sequence[Loaded]) -> set[str]:
-    """Return the vaults in which one list is cheaper than a read for each running job."""
-    running: dict[str, int] = {}
-    for one in loaded:
-        record = record_of(one)
-        if record.phase is Phase.JOB_IN_PROGRESS:
-            vault = record.request.vault.key
-            running[vault] = running.get(vault, 0) + 1
-    return {vault for vault, count in running.items() if count >= MANY_JOBS}

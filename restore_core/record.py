@@ -89,6 +89,36 @@ class Part:
     """The exact JSON text of the POST, decided once."""
     tries: tuple[Try, ...] = ()
     jobs: tuple[FollowedJob, ...] = ()
+    end: End | None = None
+    """How it ended, where the request has more than one."""
+
+    @property
+    def unsettled(self) -> tuple[Try, ...]:
+        """The tries that may have started something that nobody has seen."""
+        return tuple(one for one in self.tries if one.is_unsettled)
+
+    @property
+    def in_doubt(self) -> tuple[Try, ...]:
+        """The tries that were not answered with 202 and whose job was not seen, absent ones too."""
+        return tuple(one for one in self.tries if one.state is not TryState.TAKEN)
+
+    @property
+    def may_have_more_jobs(self) -> bool:
+        """Whether a try may have a job that was not seen: one in doubt, or a late second 202."""
+        taken = [one for one in self.tries if one.state is TryState.TAKEN]
+        return bool(self.in_doubt) or len(taken) > max(1, len(self.jobs))
+
+    @property
+    def may_have_started(self) -> bool:
+        """Whether a restore of it ran, runs, or may."""
+        taken = any(one.state is TryState.TAKEN for one in self.tries)
+        return bool(self.jobs or taken or self.unsettled)
+
+    @property
+    def triggered_at(self) -> datetime | None:
+        """When the try that Azure took was made, else the first that may have reached it."""
+        taken = [one.intended_at for one in self.tries if one.state is TryState.TAKEN]
+        return min(taken or [one.intended_at for one in self.tries], default=None)
 
     @property
     def current_try(self) -> Try | None:
@@ -227,9 +257,27 @@ class RestoreRecord:
         return self.phase in FINAL
 
     @property
+    def part_index(self) -> int:
+        """Which part is being worked on, from 0: the first without an end, else the last."""
+        open_ones = (index for index, part in enumerate(self.parts) if part.end is None)
+        return next(open_ones, len(self.parts) - 1)
+
+    @property
     def part(self) -> Part:
         """The part that is being worked on."""
-        return self.parts[-1]
+        return self.parts[self.part_index]
+
+    @property
+    def is_between_parts(self) -> bool:
+        """Whether a part has ended and the next is about to be sent: the target stays claimed."""
+        waits = self.waiting_for is not None or self.phase is not Phase.ACCEPTED
+        return self.parts[0].end is not None and not waits
+
+    @property
+    def start_key(self) -> str:
+        """The name under which a start is counted: every part is a restore of its own."""
+        index = self.part_index
+        return self.key if index == 0 else f"{self.key}~{index + 1}"
 
     @property
     def tries(self) -> tuple[Try, ...]:
@@ -242,26 +290,10 @@ class RestoreRecord:
         return tuple(one for part in self.parts for one in part.jobs)
 
     @property
-    def unsettled(self) -> tuple[Try, ...]:
-        """The tries that may have started something that nobody has seen."""
-        return tuple(one for one in self.tries if one.is_unsettled)
-
-    @property
-    def in_doubt(self) -> tuple[Try, ...]:
-        """The tries that were not answered with 202 and whose job was not seen, absent ones too."""
-        return tuple(one for one in self.tries if one.state is not TryState.TAKEN)
-
-    @property
-    def may_have_more_jobs(self) -> bool:
-        """Whether a try may have a job that was not seen: one in doubt, or a late second 202."""
-        taken = [one for one in self.tries if one.state is TryState.TAKEN]
-        return bool(self.in_doubt) or len(taken) > max(1, len(self.jobs))
-
-    @property
     def triggered_at(self) -> datetime | None:
-        """When the try that Azure took was made, else the first that may have reached it."""
-        taken = [one.intended_at for one in self.tries if one.state is TryState.TAKEN]
-        return min(taken or [one.intended_at for one in self.tries], default=None)
+        """When the first part was sent to Azure, or may have been."""
+        times = (part.triggered_at for part in self.parts)
+        return min((time for time in times if time is not None), default=None)
 
     @property
     def is_emergency(self) -> bool:
@@ -270,7 +302,8 @@ class RestoreRecord:
 
     def with_part(self, part: Part) -> Self:
         """Replace the part that is being worked on."""
-        return replace(self, parts=(*self.parts[:-1], part))
+        at = self.part_index
+        return replace(self, parts=(*self.parts[:at], part, *self.parts[at + 1 :]))
 
     def moved(self, event: Event) -> Self:
         """Take the transition; raises `IllegalTransitionError`."""
@@ -358,7 +391,7 @@ def source_account(item_id: ProtectedItemId, known: StorageAccountId | None) -> 
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OpenRow:
     """The small entity of a request that still needs something; a sweep reads only these."""
 
@@ -374,6 +407,8 @@ class OpenRow:
     source_key: str | None = None
     waiting_for: WaitingFor | None = None
     job_id: str | None = None
+    needs_attention: bool = False
+    """Something came that only the record's own step can deal with, such as a cancel."""
 
     @classmethod
     def of(cls, record: RestoreRecord, next_check_at: datetime) -> Self:

@@ -39,8 +39,10 @@ from restore_core.fields import (
 from restore_core.model import Model, as_meant
 
 SCHEMA_VERSION = "1.0"
-MAX_ITEMS = 99
+PART_ITEMS = 99
 """The service's limit of files and folders in one restore (support matrix, azure-cli)."""
+MAX_ITEMS = 10 * PART_ITEMS
+"""Ours, of one request: it is restored in parts."""
 
 
 class ShareSource(Model):

@@ -137,7 +137,7 @@ class Sender:
         self, record: RestoreRecord, one: Try, answer: str | ArmError, now: datetime
     ) -> RestoreRecord | None:
         """Apply the answer to a record that may have moved on; `None` when it adds nothing."""
-        if one.client_request_id not in {kept.client_request_id for kept in record.tries}:
+        if one.client_request_id not in {kept.client_request_id for kept in record.part.tries}:
             return None
         if record.is_final:
             # With a job on record the try was adopted and has ended before its own answer came.
@@ -171,9 +171,9 @@ class Sender:
         """Go on from `Triggering` after an answer that certainly started nothing."""
         why = wait_for(error)
         match outcome:
-            case SendOutcome.DELAYED if why is WaitingFor.TARGET_BUSY and record.in_doubt:
+            case SendOutcome.DELAYED if why is WaitingFor.TARGET_BUSY and record.part.in_doubt:
                 # Busy with what, if not with the restore that an earlier try started?
-                for one in record.in_doubt:
+                for one in record.part.in_doubt:
                     again = replace(one, state=TryState.UNKNOWN, absent_since=None)
                     record = record.with_part(record.part.with_try(again))
                 return record.moved(Event.WAITED)

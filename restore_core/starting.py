@@ -109,7 +109,9 @@ class Starter:
             return self._after_failed_read(loaded, record, error, view, now)
         examined = self._decider.examine(decided, guards)
         full = None
-        if examined.refusal is None:
+        # Who has waited for the allowance looks before it takes the target from others.
+        looks = record.request.dry_run or record.waiting_for is WaitingFor.QUOTA
+        if looks and examined.refusal is None:
             full = self._ledger.allowance.look(decided, examined.rule, now)
         if record.request.dry_run:
             end = self._planned(decided, examined, full)
@@ -153,6 +155,9 @@ class Starter:
             if record.accepted_at - cancel.received_at <= self._settings.start_limit:
                 return _cancelled(cancel, Reason.CANCELLED_BEFORE_ARRIVAL)
         deadline = record.start_deadline(self._settings.start_limit)
+        if record.parts[0].end is not None and record.triggered_at is not None:
+            # The request has started; what is left of it must come to an end some time.
+            deadline = record.triggered_at + self._settings.tracking_limit * len(record.parts)
         if now < deadline:
             return None
         waited = f" It waited for {record.waiting_for}." if record.waiting_for else ""

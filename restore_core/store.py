@@ -40,7 +40,7 @@ RECORDS_TABLE = "restores"
 OPEN_TABLE = "openrestores"
 CLAIMS_TABLE = "restoreclaims"
 PARTITIONS = 256
-"""Of the records: wide enough for the service, few enough to walk through when cleaning up."""
+"""Of the history, by the first two digits of the partition keys: the steps of cleaning up."""
 PROPERTY_UNITS = 32_000
 """A string property takes 32,767 UTF-16 units; what is stored is ASCII, one unit a character."""
 _CHUNK = "record_"
@@ -128,11 +128,14 @@ class RestoreStore:
         Returns how many entities went.
         """
         gone = 0
+        part = partition % PARTITIONS
+        first = f"{part:02x}"
+        following = f"{part + 1:02x}" if part + 1 < PARTITIONS else "g"
         with _translated():
             for column in ("announcedAt", "receivedAt"):
                 old = self._records.query_entities(
-                    f"PartitionKey eq @partition and {column} lt @before",
-                    parameters={"partition": f"{partition % PARTITIONS:02x}", "before": before},
+                    f"PartitionKey ge @first and PartitionKey lt @next and {column} lt @before",
+                    parameters={"first": first, "next": following, "before": before},
                 )
                 for entity in list(old):
                     self._records.delete_entity(entity)
@@ -197,12 +200,14 @@ class RestoreStore:
                 thing=thing,
                 holders=tuple(holders),
                 etag=_etag(entity.metadata),
+                wanted=entity.get("wanted", False),
                 folded=entity.get("folded", 0),
             )
 
     def write_claim(self, claim: Claim, holders: Sequence[Holder]) -> None:
-        """Replace the holders of a thing, as read in `claim`; raises `Conflict`. The count of what
-        was folded is written as `claim` has it.
+        """Replace the holders of a thing, as read in `claim`; raises `Conflict`.
+
+        What else the claim says is written as `claim` has it.
         """
         partition, row = _claim_keys(claim.thing)
         written = [
@@ -213,7 +218,8 @@ class RestoreStore:
             "PartitionKey": partition,
             "RowKey": row,
             "thing": claim.thing[:1000],
-            "folded": claim.folded,
+            **({"wanted": True} if claim.wanted else {}),
+            **({"folded": claim.folded} if claim.folded else {}),
             **_split("holders_", json.dumps(written)),
         }
         with _translated():
@@ -229,7 +235,8 @@ class RestoreStore:
 
 
 def _record_partition(request_id: str) -> str:
-    return hashlib.sha256(request_id.encode()).hexdigest()[:2]
+    """A partition for each request: to read one is to look at no other, whatever the history."""
+    return hashlib.sha256(request_id.encode()).hexdigest()[:16]
 
 
 def _cancel_key(request_id: str) -> str:
@@ -299,6 +306,7 @@ def _row_entity(row: OpenRow) -> dict[str, Any]:
         "sourceKey": row.source_key,
         "waitingFor": row.waiting_for.value if row.waiting_for else None,
         "jobId": row.job_id,
+        "needsAttention": row.needs_attention or None,
     }
     return {name: value for name, value in entity.items() if value is not None}
 
@@ -317,6 +325,7 @@ def _row(entity: Mapping[str, Any]) -> OpenRow:
         source_key=entity.get("sourceKey"),
         waiting_for=WaitingFor(waiting_for) if waiting_for else None,
         job_id=entity.get("jobId"),
+        needs_attention=entity.get("needsAttention", False),
     )
 
 

@@ -79,18 +79,27 @@ def test_success_is_what_a_job_said_and_nothing_else() -> None:
     assert into == {
         (Event.JOB_COMPLETED, Phase.COMPLETED),
         (Event.JOB_COMPLETED_WITH_WARNINGS, Phase.COMPLETED_WITH_WARNINGS),
+        (Event.PARTS_COMPLETED, Phase.COMPLETED),
+        (Event.PARTS_COMPLETED_IN_PART, Phase.COMPLETED_WITH_WARNINGS),
     }
 
 
 def test_what_is_at_azure_is_never_refused_by_us_nor_planned() -> None:
     for phase in HOLDING:
         assert not {Phase.REFUSED, Phase.PLANNED} & set(TRANSITIONS[phase].values())
-    assert Phase.ACCEPTED not in TRANSITIONS[Phase.JOB_IN_PROGRESS].values()
 
 
-def test_only_an_unknown_trigger_goes_back() -> None:
-    back = [phase for phase in HOLDING if Phase.ACCEPTED in TRANSITIONS[phase].values()]
-    assert back == [Phase.TRIGGERING]
+def test_only_an_unknown_trigger_goes_back_and_the_end_of_a_part() -> None:
+    back = {
+        (phase, event)
+        for phase in HOLDING
+        for event, following in TRANSITIONS[phase].items()
+        if following is Phase.ACCEPTED
+    }
+    assert back == {
+        (Phase.TRIGGERING, Event.TAKEN_BACK),
+        *((phase, Event.PART_ENDED) for phase in HOLDING),
+    }
 
 
 @pytest.mark.parametrize(

@@ -278,10 +278,10 @@ WRONG: list[tuple[Json, list[str]]] = [
         ["target.folder: is not a field of this message"],
     ),
     # items
-    ({"items": []}, ["items: must have 1 to 99 entries"]),
+    ({"items": []}, ["items: must have 1 to 990 entries"]),
     (
-        {"items": [{"path": f"{n}", "type": "File"} for n in range(100)]},
-        ["items: must have 1 to 99 entries"],
+        {"items": [{"path": f"{n}", "type": "File"} for n in range(991)]},
+        ["items: must have 1 to 990 entries"],
     ),
     ({"items": "a.txt"}, ["items: must be a list"]),
     ({"items": {"path": "a", "type": "File"}}, ["items: must be a list"]),
@@ -367,7 +367,7 @@ def test_a_wrong_field_is_its_problems_and_no_others(changes: Json, problems: li
         {"requestId": "a" * 128},
         {"requestId": "AZaz09._-"},
         {"vaultId": VAULT.upper(), "source": {"protectedItemId": ITEM}},
-        {"items": [{"path": f"f{n}", "type": "File"} for n in range(99)]},
+        {"items": [{"path": f"f{n}", "type": "File"} for n in range(990)]},
         {"requestedBy": "🎉" * 256, "reason": ""},
         {"labels": {"k" * 64: "🎉" * 256} | {str(n): "" for n in range(15)}},
         {"labels": {}},
@@ -807,7 +807,7 @@ def test_the_models_describe_themselves_as_json_schema(
 def test_the_schema_names_every_field_of_the_message() -> None:
     schema = RestoreRequest.model_json_schema()
     assert set(schema["properties"]) == set(request_body(**EVERY_FIELD))
-    assert schema["properties"]["items"]["maxItems"] == 99
+    assert schema["properties"]["items"]["maxItems"] == 990
     assert schema["properties"]["requestId"]["pattern"] == "^[A-Za-z0-9._-]{1,128}$"
     assert schema["properties"]["dryRun"]["default"] is False
 

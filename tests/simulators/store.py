@@ -94,8 +94,8 @@ class MemoryTable:
         def holds(entity: Mapping[str, Any], term: str) -> bool:
             name, operator, parameter = term.split()
             value, wanted = entity.get(name), parameters[parameter.removeprefix("@")]
-            if operator == "lt":
-                return value is not None and bool(value < wanted)
+            if operator in {"lt", "ge"}:
+                return value is not None and bool((value < wanted) is (operator == "lt"))
             assert operator == "eq"
             return bool(value == wanted)
 
