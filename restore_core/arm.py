@@ -54,6 +54,22 @@ class TokenSource(Protocol):
         ...
 
 
+class Pace(Protocol):
+    """What holds calls back that Azure would refuse, or that others need room for."""
+
+    def admit(self, url: str, *, writes: bool) -> None:
+        """Let a call pass; raises `ArmAnswer`, 429, where it must wait."""
+        ...
+
+    def note(self, url: str, headers: Mapping[str, str], *, writes: bool) -> None:
+        """Learn from an answer."""
+        ...
+
+    def note_refusal(self, url: str, error: ArmAnswer, *, writes: bool) -> None:
+        """Learn from a refusal."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """A successful answer."""
@@ -224,6 +240,7 @@ class ArmClient:
         tokens: TokenSource | None,
         connect_limit: timedelta,
         answer_limit: timedelta,
+        pace: Pace | None = None,
     ) -> None:
         """Take the endpoint's origin as the only one; `tokens` is `None` for a loopback endpoint,
         and plain http is never given one.
@@ -234,6 +251,7 @@ class ArmClient:
         self._tokens = tokens if self._origin.scheme == "https" else None
         self._connect = connect_limit.total_seconds()
         self._answer = answer_limit.total_seconds()
+        self._pace = pace
         self._session = self.new_session()
 
     def url(self, path: str, *, odata_filter: str = "") -> str:
@@ -247,6 +265,8 @@ class ArmClient:
         Raises:
             NotSent, NoAnswer, ArmAnswer: the answer was not a usable 200 or 204.
         """
+        if self._pace is not None:
+            self._pace.admit(url, writes=False)
         token = self.bearer_token()
         try:
             return self.exchange(self._session, "GET", url, token=token)
@@ -256,7 +276,14 @@ class ArmClient:
         return self.exchange(self._session, "GET", url, token=self.bearer_token(refresh=True))
 
     def prepare_post(self, url: str, body: str = "", client_request_id: str = "") -> PreparedPost:
-        """Make everything ready for a POST; raises `NotSent` when there is no token."""
+        """Make everything ready for a POST.
+
+        Raises:
+            NotSent: there is no token.
+            ArmAnswer: it would be refused now; see `Pace`.
+        """
+        if self._pace is not None:
+            self._pace.admit(url, writes=True)
         return PreparedPost(self, url, body, client_request_id or str(uuid.uuid4()))
 
     def new_session(self) -> requests.Session:
@@ -319,7 +346,15 @@ class ArmClient:
         if exchange.late:
             # Cut off, headers look as if they had ended: what came is no answer.
             raise NoAnswer("no usable answer came: too slow")
-        return _checked(response, content)
+        try:
+            answer = _checked(response, content)
+        except ArmAnswer as error:
+            if self._pace is not None:
+                self._pace.note_refusal(url, error, writes=method != "GET")
+            raise
+        if self._pace is not None:
+            self._pace.note(url, answer.headers, writes=method != "GET")
+        return answer
 
     def _check_origin(self, url: str) -> None:
         try:

@@ -26,6 +26,7 @@ from restore_core.guards import Guards
 from restore_core.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
 from restore_core.lifecycle import Phase, Rejection
 from restore_core.looking import JobsView
+from restore_core.pacing import urgent
 from restore_core.plans import Plans
 from restore_core.ports import Completions, Loaded, Message, Store, Vaults
 from restore_core.record import OpenRow, RestoreRecord
@@ -250,7 +251,8 @@ class Reconciler:
         try:
             for _ in range(_MAX_STEPS):
                 now = clock()
-                advanced = self.advance(loaded, now, view=view)
+                with urgent(is_emergency=record_of(loaded).is_emergency):
+                    advanced = self.advance(loaded, now, view=view)
                 if advanced.due_at is None or advanced.due_at > now:
                     return
                 # The shared list is older than what this step did.

@@ -20,6 +20,7 @@ from restore_core.backup import AzureBackup
 from restore_core.completion import CompletionQueue
 from restore_core.errors import NotSent
 from restore_core.guards import Guards, read_guards
+from restore_core.pacing import OURS, Pace
 from restore_core.plans import read_plans
 from restore_core.queues import Queues
 from restore_core.reconciler import Reconciler
@@ -87,16 +88,19 @@ def build(environment: Mapping[str, str]) -> Reconciler:
             client_id=settings.arm_client_id,
             authority=settings.arm_authority,
         )
+    store = RestoreStore.open(storage, keyless)
     arm = ArmClient(
         endpoint=settings.arm_endpoint,
         api_version=settings.arm_api_version,
         tokens=tokens,
         connect_limit=settings.arm_connect,
         answer_limit=settings.arm_answer,
+        # What listens on this machine has no limits of its own.
+        pace=Pace(store, buckets=OURS if tokens is not None else None),
     )
     return Reconciler(
         vaults=AzureBackup(arm, name_cache=settings.name_cache),
-        store=RestoreStore.open(storage, keyless),
+        store=store,
         completions=CompletionQueue(
             Queues.open(storage, keyless),
             settings.completion_queue,
