@@ -136,7 +136,7 @@ class _Court:
         for thing, holders in self._facts.claims.items():
             if thing.startswith("starts:"):
                 counted |= {holder["key"] for holder in holders}
-            else:
+            elif thing.startswith("target:"):
                 yield _breach(Law.LEFT, thing, f"held by {holders}")
         for ask in self._facts.asks:
             ran = any(self._jobs[body.mark] for body in ask.bodies.values())
