@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from restore_core.errors import Conflict, WaitingFor
@@ -55,8 +55,11 @@ class Allowance:
     ) -> OverLimit | UsedUp | None:
         """Say what keeps a decided request from starting now, without counting it."""
         for scope in self._limited(record, rule):
-            found = self._judged(scope, self._store.read_claim(scope.thing), record, now)
+            claim = self._store.read_claim(scope.thing)
+            found = self._judged(scope, claim, record, now)
             if found is not None:
+                if not record.request.dry_run:
+                    self._mark(claim, found)
                 return found
         return None
 
@@ -121,14 +124,19 @@ class Allowance:
             claim = self._store.read_claim(scope.thing)
             found = self._judged(scope, claim, record, now)
             if found is not None:
+                if not self._mark(claim, found):
+                    continue
                 return found
             counted = _counted(claim, now)
             if any(holder.key == me.key for holder in counted):
                 return None
             # No limit is higher: what is older than so many starts cannot change an answer.
             newest = counted[-(MAX_STARTS - 1) :]
+            others = claim.wanted and any(
+                scope.source_key in {None, row.source_key} for row in self._waiting(record)
+            )
             try:
-                self._store.write_claim(claim, [*newest, me])
+                self._store.write_claim(replace(claim, wanted=others), [*newest, me])
             except Conflict:
                 continue
             return None
@@ -145,10 +153,10 @@ class Allowance:
         if (over := _over(scope, times, now)) is not None:
             return over
         limit = self._limit(scope.limit, is_emergency=record.is_emergency)
-        if limit is None or claim.etag is None:
-            # Where nobody has ever started, nobody waits.
+        if limit is None:
             return None
-        ahead = self._ahead(scope, record, now)
+        # Whoever waits has left its mark in the claim: without one there is nobody to look for.
+        ahead = self._ahead(scope, record, now) if claim.wanted else 0
         if len(times) + ahead < limit:
             return None
         due = len(times) + ahead - limit
@@ -159,6 +167,16 @@ class Allowance:
             message=f"{len(times)} restores of {scope.what} were started in the last 24 hours, "
             f"and {limit} may be; {start}. Position {ahead + 1}.",
         )
+
+    def _mark(self, claim: Claim, found: OverLimit | UsedUp) -> bool:
+        """Leave a mark that somebody waits; `False` when the claim has changed meanwhile."""
+        if claim.wanted or isinstance(found, OverLimit):
+            return True
+        try:
+            self._store.write_claim(replace(claim, wanted=True), claim.holders)
+        except Conflict:
+            return False
+        return True
 
     def _limit(self, limit: int, *, is_emergency: bool) -> int | None:
         """The allowance of a day, less what is kept for emergencies: at most half of it."""

@@ -8,7 +8,8 @@ tries.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from restore_core.errors import Conflict, WaitingFor
@@ -24,6 +25,20 @@ such
 as a role, must not hold up the others."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """The target is claimed. `etag` is that of the claim, where nobody had asked for it."""
+
+    etag: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InTheWay:
+    """Another request holds the target, or goes first."""
+
+    request_id: str
+
+
 class TargetClaims:
     """The claims on target shares. Safe to share between threads and instances."""
 
@@ -31,42 +46,61 @@ class TargetClaims:
         """Keep claims in the store."""
         self._store = store
 
-    def take(self, record: RestoreRecord, target_key: str, now: datetime) -> str | None:
-        """Claim the target; return the request id that is in the way, `None` when it was claimed.
+    def take(self, record: RestoreRecord, target_key: str, now: datetime) -> Taken | InTheWay:
+        """Claim the target, or return who is in the way.
 
         Claiming twice is one claim. A holder that does not hold (it went back to waiting, or ended)
         is replaced: its record is touched first, so that one that is just about to store its intent
         loses and never sends.
         """
-        mine = OpenRow.of(record, now)
-        # Between its parts a request keeps the target that it has, whoever waits for it.
-        rivals = [] if record.is_between_parts else self._store.rows_for_target(target_key)
-        for row in rivals:
-            wants = row.phase is Phase.ACCEPTED and row.waiting_for in _READY
-            if wants and row.key != record.key and row.rank < mine.rank:
-                return row.request_id
         me = Holder(key=record.key, request_id=record.request.request_id, since=now)
         for _ in range(_ROUNDS):
             claim = self._store.read_claim(_thing(target_key))
+            rival = self._rival(record, claim, target_key, now)
+            if rival is not None:
+                return InTheWay(request_id=rival.request_id)
             holder = next(iter(claim.holders), None)
             if holder is not None and holder.key == record.key:
-                return None
+                return Taken(etag=None if claim.wanted else claim.etag)
             if holder is not None and not self._let_go(holder):
                 if claim.wanted or self._mark(claim):
-                    return holder.request_id
+                    return InTheWay(request_id=holder.request_id)
                 continue
             try:
-                self._store.write_claim(claim, [me])
+                etag = self._store.write_claim(claim, [me])
             except Conflict:
                 continue
+            return Taken(etag=None if claim.wanted else etag)
+        return InTheWay(request_id="another request")
+
+    def _rival(
+        self, record: RestoreRecord, claim: Claim, target_key: str, now: datetime
+    ) -> OpenRow | None:
+        """Return a better-ranked request that wants the target.
+
+        There is one only where somebody has waited, for the target or for what all waited for.
+        Between its parts a request keeps the target that it has, whoever waits for it.
+        """
+        if record.is_between_parts or not (claim.wanted or record.waiting_for is not None):
             return None
-        return "another request"
+        mine = OpenRow.of(record, now)
+        for row in self._store.rows_for_target(target_key):
+            wants = row.phase is Phase.ACCEPTED and row.waiting_for in _READY
+            if wants and row.key != record.key and row.rank < mine.rank:
+                return row
+        return None
 
     def give_back(self, record: RestoreRecord, now: datetime) -> None:
         """Give the target back, if the request holds it, and wake the one that is next."""
         target_key = record.target_key
         if target_key is None or record.request.dry_run:
             return
+        if record.target_etag is not None:
+            untouched = Claim(thing=_thing(target_key), etag=record.target_etag)
+            with suppress(Conflict):
+                # As it was written when the target was taken: nobody waits.
+                self._store.write_claim(untouched, [])
+                return
         for _ in range(_ROUNDS):
             claim = self._store.read_claim(_thing(target_key))
             if all(holder.key != record.key for holder in claim.holders):

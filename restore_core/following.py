@@ -168,7 +168,7 @@ class Follower:
             except ArmError as error:
                 _log.warning("%s: the job %s could not be read: %s", record.key, job.id, error)
                 failed = error
-        record = record.with_part(part)
+        before, record = record, record.with_part(part)
         if all(job.end is not None for job in record.part.jobs):
             return self._close(loaded, record, _job_end(record), view, now)
         if loaded.cancel is not None and record.cancel_sent_at is None:
@@ -180,15 +180,17 @@ class Follower:
         else:
             record = self._ledger.held(record, failed, now)
             due = max(due, self._ledger.back_off(record, now))
-        # The record is written only when something is new.
-        if record == loaded.record:
+        # The record is written only when something is new; how far a job is, is not kept.
+        ends = [[job.end for job in one.part.jobs] for one in (before, record)]
+        same = ends[0] == ends[1] and before.failures == 0 and before.hold_until is None
+        if (failed is None and same) or record == loaded.record:
             return self._ledger.postpone(loaded, due_at=due)
         return self._ledger.save(loaded, record.moved(Event.WAITED), due_at=due)
 
     def _look_at(self, record: RestoreRecord, job: FollowedJob, view: JobsView) -> FollowedJob:
         """Return the job as it is now; raises `ArmError` when it could not be read."""
         try:
-            return followed(self._vaults.job(record.request.vault, job.id))
+            return followed(view.job(job.id))
         except ArmError as error:
             if record.failures < _LOOKS_BEFORE_LIST_IS_ENOUGH:
                 raise

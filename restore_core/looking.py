@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from restore_core.arm_ids import VaultId
 from restore_core.errors import ArmAnswer, ArmError, classify
@@ -36,8 +37,17 @@ class JobsView:
     for another.
     """
 
-    def __init__(self, vaults: Vaults, vault: VaultId, *, since: datetime, now: datetime) -> None:
-        """Remember what to ask; nothing is read yet."""
+    def __init__(
+        self,
+        vaults: Vaults,
+        vault: VaultId,
+        *,
+        since: datetime,
+        now: datetime,
+        seen: Mapping[str, Job | ArmError],
+    ) -> None:
+        """Remember what to ask; nothing is read yet. `seen` has the jobs whose pages were read."""
+        self._seen = seen
         self._vaults = vaults
         self._vault = vault
         self._since = since
@@ -48,11 +58,27 @@ class JobsView:
 
     @classmethod
     def for_records(
-        cls, vaults: Vaults, vault: VaultId, records: Iterable[RestoreRecord], *, now: datetime
+        cls,
+        vaults: Vaults,
+        vault: VaultId,
+        records: Iterable[RestoreRecord],
+        *,
+        now: datetime,
+        seen: Mapping[str, Job | ArmError] = MappingProxyType({}),
     ) -> JobsView:
         """Make the view that serves these records, which are all of one vault."""
         intended = [one.intended_at for record in records for one in record.part.tries]
-        return cls(vaults, vault, since=min(intended, default=now), now=now)
+        return cls(vaults, vault, since=min(intended, default=now), now=now, seen=seen)
+
+    def job(self, job_id: str) -> Job:
+        """Return a job with its details; raises `ArmError`."""
+        match self._seen.get(job_id):
+            case None:
+                return self._vaults.job(self._vault, job_id)
+            case ArmError() as error:
+                raise error
+            case Job() as job:
+                return job
 
     def listing(self) -> JobListing:
         """Return the list; raises `ArmError`, the same to everybody who asks."""

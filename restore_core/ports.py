@@ -221,8 +221,8 @@ class Store(Protocol):
         """Read who holds a thing."""
         ...
 
-    def write_claim(self, claim: Claim, holders: Sequence[Holder]) -> None:
-        """Write the holders, and what was folded as `claim` says; raises `Conflict`."""
+    def write_claim(self, claim: Claim, holders: Sequence[Holder]) -> str:
+        """Write the holders, and what else `claim` says; return the ETag; raises `Conflict`."""
         ...
 
 

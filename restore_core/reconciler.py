@@ -33,7 +33,7 @@ from restore_core.record import OpenRow, RestoreRecord
 from restore_core.responding import Responder, no_plans
 from restore_core.settings import Settings
 from restore_core.starting import Starter
-from restore_core.watching import Watch
+from restore_core.watching import Seen, Watch
 
 _log = logging.getLogger(__name__)
 
@@ -187,11 +187,11 @@ class Reconciler:
             return self._monotonic() - begun < budget
 
         with ThreadPoolExecutor(self._settings.sweep_threads, "sweep") as pool:
-            quiet = self._watch.quiet(due, now, pool)
-            due = [row for row in due if row.key not in quiet]
+            seen = self._watch.look(rows, now, pool)
+            due = [row for row in due if row.key not in seen.quiet]
             taken = list(pool.map(lambda row: self._load(row, now) if in_time() else None, due))
             loaded = [one for one in taken if one is not None]
-            views = self._views(loaded, now)
+            views = self._views(loaded, now, seen)
 
             def run(one: Loaded) -> bool:
                 if not in_time():
@@ -201,7 +201,7 @@ class Reconciler:
                 return True
 
             done = sum(pool.map(run, loaded))
-        return Swept(open=len(rows), due=len(due), quiet=len(quiet), left=len(loaded) - done)
+        return Swept(open=len(rows), due=len(due), quiet=len(seen.quiet), left=len(loaded) - done)
 
     def _clean(self, now: datetime) -> None:
         """Delete old records of one part of the history, once in a while."""
@@ -235,14 +235,20 @@ class Reconciler:
             return None
         return loaded
 
-    def _views(self, loaded: Sequence[Loaded], now: datetime) -> dict[str, JobsView]:
+    def _views(self, loaded: Sequence[Loaded], now: datetime, seen: Seen) -> dict[str, JobsView]:
         """Make one job list for each vault, to be read when the first record needs it."""
         records: dict[str, list[RestoreRecord]] = {}
         for one in loaded:
             record = record_of(one)
             records.setdefault(record.request.vault.key, []).append(record)
         return {
-            key: JobsView.for_records(self._vaults, group[0].request.vault, group, now=now)
+            key: JobsView.for_records(
+                self._vaults,
+                group[0].request.vault,
+                group,
+                now=now,
+                seen={**seen.ended, **seen.failed},
+            )
             for key, group in records.items()
         }
 

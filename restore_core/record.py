@@ -212,6 +212,8 @@ class RestoreRecord:
     forbidden_since: datetime | None = None
     decision: Decision | None = None
     parts: tuple[Part, ...] = (Part(),)
+    target_etag: str | None = None
+    """Of the claim on the target, as it was taken: to give it back without a look."""
     hold_until: datetime | None = None
     """Not to be tried before: what `Retry-After`, or a code that takes hours to heal, asked for."""
     cancel_sent_at: datetime | None = None
@@ -408,7 +410,7 @@ class OpenRow:
     waiting_for: WaitingFor | None = None
     job_id: str | None = None
     needs_attention: bool = False
-    """Something came that only the record's own step can deal with, such as a cancel."""
+    """Only the record's own step can deal with it: a cancel came, or something went wrong."""
 
     @classmethod
     def of(cls, record: RestoreRecord, next_check_at: datetime) -> Self:
@@ -425,6 +427,7 @@ class OpenRow:
             source_key=record.source_key,
             waiting_for=record.waiting_for,
             job_id=record.jobs[-1].id if record.jobs else None,
+            needs_attention=bool(record.failures or record.hold_until or record.pending_end),
         )
 
     @property

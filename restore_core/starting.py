@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from restore_core.allowance import OverLimit, UsedUp
+from restore_core.claims import InTheWay
 from restore_core.deciding import Decider, Examined, not_allowed
 from restore_core.errors import (
     ArmAnswer,
@@ -125,8 +126,11 @@ class Starter:
             # They are only known now. Whoever ends the request must know what it may hold.
             loaded = self._ledger.save_record(loaded, decided)
         record = decided
-        if (busy := self._claimed(record, now)) is not None:
+        claimed = self._claimed(record, now)
+        if isinstance(claimed, InTheWay):
+            busy = f"The target is in use by the request {claimed.request_id}."
             return self._ledger.wait(loaded, record, WaitingFor.TARGET_BUSY, busy, now)
+        record = claimed
         # Counted after the target is claimed: what waits for a target has not started.
         full = self._ledger.allowance.take(record, examined.rule, now)
         if full is not None:
@@ -209,13 +213,15 @@ class Starter:
         )
         return replace(end or planned, plan=self._decider.plan(record, checks))
 
-    def _claimed(self, record: RestoreRecord, now: datetime) -> str | None:
-        """Claim the target; return what is in the way, in words."""
+    def _claimed(self, record: RestoreRecord, now: datetime) -> RestoreRecord | InTheWay:
+        """Claim the target, and note how it can be given back."""
         target_key = record.target_key
         if target_key is None:
             raise LookupError("a decided request has a target")
-        holder = self._ledger.claims.take(record, target_key, now)
-        return None if holder is None else f"The target is in use by the request {holder}."
+        taken = self._ledger.claims.take(record, target_key, now)
+        if isinstance(taken, InTheWay):
+            return taken
+        return replace(record, target_etag=taken.etag)
 
     def _after_failed_read(
         self,

@@ -204,8 +204,11 @@ class RestoreStore:
                 folded=entity.get("folded", 0),
             )
 
-    def write_claim(self, claim: Claim, holders: Sequence[Holder]) -> None:
-        """Replace the holders of a thing, as read in `claim`; raises `Conflict`.
+    def write_claim(self, claim: Claim, holders: Sequence[Holder]) -> str:
+        """Replace the holders of a thing, as read in `claim`; return the new ETag.
+
+        Raises:
+            Conflict: somebody else has changed it.
 
         What else the claim says is written as `claim` has it.
         """
@@ -224,14 +227,15 @@ class RestoreStore:
         }
         with _translated():
             if claim.etag is None:
-                self._claims.create_entity(entity)
-            else:
+                return _etag(self._claims.create_entity(entity))
+            return _etag(
                 self._claims.update_entity(
                     entity,
                     mode=UpdateMode.REPLACE,
                     etag=claim.etag,
                     match_condition=MatchConditions.IfNotModified,
                 )
+            )
 
 
 def _record_partition(request_id: str) -> str:

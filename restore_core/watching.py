@@ -1,4 +1,4 @@
-"""Which running jobs have no news: known from one list for each vault, without reading a record.
+"""Which running jobs have no news: known from the work list and Azure, without reading a record.
 
 Knows how to tell from the work list alone that a request needs nothing now. Refuses to act: what it
 does not call quiet is loaded and followed by itself. A list is old news for whoever looks for a job
@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from restore_core.arm_ids import VaultId
@@ -22,6 +23,7 @@ from restore_core.looking import is_unsupported
 from restore_core.ports import Vaults
 from restore_core.record import OpenRow
 from restore_core.settings import Settings
+from restore_core.vault import Job
 
 _log = logging.getLogger(__name__)
 
@@ -29,8 +31,20 @@ MANY_JOBS = 4
 """From this many running jobs of a vault on, one list replaces a read for each."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a look at running jobs showed."""
+
+    quiet: set[str] = field(default_factory=set)
+    """The keys of the requests whose jobs run on."""
+    ended: dict[str, Job] = field(default_factory=dict)
+    """Jobs that have ended, with their details, by their ids."""
+    failed: dict[str, ArmError] = field(default_factory=dict)
+    """What reading a job failed with, by its id."""
+
+
 class Watch:
-    """Watches the vaults in which many jobs run. Safe to share between threads."""
+    """Watches running jobs. Safe to share between threads."""
 
     def __init__(
         self,
@@ -46,41 +60,64 @@ class Watch:
         self._monotonic = monotonic
         self._looked: dict[str, float] = {}
 
-    def quiet(self, rows: Sequence[OpenRow], now: datetime, pool: Executor) -> set[str]:
-        """Return the keys of the due requests whose jobs run on, as their vaults' lists say.
+    def look(self, rows: Sequence[OpenRow], now: datetime, pool: Executor) -> Seen:
+        """Look at the jobs of the due requests that are known to run.
 
-        A request is loaded every few minutes all the same, for what no list shows: its limits, or
-        a second job.
+        A request is loaded every few minutes all the same, for what its job does not show: its
+        limits, or a second job.
         """
         running: dict[str, list[OpenRow]] = {}
         for row in rows:
             if row.phase is Phase.JOB_IN_PROGRESS and row.job_id and not row.needs_attention:
                 running.setdefault(row.vault_id.casefold(), []).append(row)
-        watched = {
-            vault: due
-            for vault, those in running.items()
-            if len(those) >= MANY_JOBS and (due := [row for row in those if _may_rest(row, now)])
+        due = {
+            vault: [row for row in those if _may_rest(row, now)] for vault, those in running.items()
         }
+        watched = {vault: those for vault, those in due.items() if those}
         self._forget(watched)
-        found = pool.map(lambda vault: self._quiet_in(vault, watched[vault], now), watched)
-        return set().union(*found)
 
-    def _quiet_in(self, vault: str, rows: Sequence[OpenRow], now: datetime) -> set[str]:
-        everyone = {row.key for row in rows}
-        if self._monotonic() - self._looked.get(vault, float("-inf")) < self._every:
-            return everyone
+        def seen_in(vault: str) -> Seen:
+            if self._monotonic() - self._looked.get(vault, float("-inf")) < self._every:
+                return Seen(quiet={row.key for row in watched[vault]})
+            self._looked[vault] = self._monotonic()
+            many = len(running[vault]) >= MANY_JOBS
+            return self._by_list(watched[vault], now) if many else self._by_page(watched[vault])
+
+        found = list(pool.map(seen_in, watched))
+        return Seen(
+            quiet=set().union(*(one.quiet for one in found)),
+            ended={job_id: job for one in found for job_id, job in one.ended.items()},
+            failed={job_id: error for one in found for job_id, error in one.failed.items()},
+        )
+
+    def _by_list(self, rows: Sequence[OpenRow], now: datetime) -> Seen:
         vault_id = VaultId.parse(rows[0].vault_id)
         since = min(row.requested_at for row in rows)
         try:
             listing = self._vaults.jobs(vault_id, since=since, now=now)
         except ArmError as error:
             if is_unsupported(error):
-                return set()
+                return self._by_page(rows)
             _log.warning("%s: the job list could not be read: %s", vault_id.name, error)
-            return everyone
-        self._looked[vault] = self._monotonic()
+            return Seen(quiet={row.key for row in rows})
         jobs = {row.key: listing.get(row.job_id or "") for row in rows}
-        return {key for key, job in jobs.items() if job is not None and job.end is None}
+        return Seen(quiet={key for key, job in jobs.items() if job is not None and job.end is None})
+
+    def _by_page(self, rows: Sequence[OpenRow]) -> Seen:
+        """Read each job; what failed is left to its request's own step."""
+        seen = Seen()
+        for row in rows:
+            job_id = row.job_id or ""
+            try:
+                job = self._vaults.job(VaultId.parse(row.vault_id), job_id)
+            except ArmError as error:
+                seen.failed[job_id] = error
+                continue
+            if job.end is None:
+                seen.quiet.add(row.key)
+            else:
+                seen.ended[job_id] = job
+        return seen
 
     def _forget(self, watched: Mapping[str, object]) -> None:
         for vault in [one for one in self._looked if one not in watched]:
