@@ -10,7 +10,7 @@ lets wait, since time gives it back. Refuses to know whether a restore was sent:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -80,12 +80,15 @@ class Allowance:
         return None
 
     def give_back(self, record: RestoreRecord, now: datetime) -> None:
-        """Take a request off the counts, and wake those that wait first for what became free."""
-        if record.source_key is None or record.request.dry_run:
+        """Take what a request has not started off the counts, and wake those that wait first for
+        what became free.
+        """
+        keys = record.unused_starts
+        if record.source_key is None or record.request.dry_run or not keys:
             return
         # Whatever is limited now: it may have been counted for a guard, whose rule is not known.
         scopes = self._scopes(record, None)
-        free = [scope for scope in scopes if self._remove(scope.thing, record.start_key, now)]
+        free = [scope for scope in scopes if self._remove(scope.thing, keys, now)]
         waiting = self._waiting(record) if free else []
         for scope in free:
             may = [row for row in waiting if scope.source_key in {None, row.source_key}]
@@ -219,12 +222,12 @@ class Allowance:
             if row.key not in {record.key, f"plan~{row.request_id}"}
         ]
 
-    def _remove(self, thing: str, key: str, now: datetime) -> bool:
+    def _remove(self, thing: str, keys: Collection[str], now: datetime) -> bool:
         for _ in range(_ROUNDS):
             claim = self._store.read_claim(thing)
-            if all(holder.key != key for holder in claim.holders):
+            if all(holder.key not in keys for holder in claim.holders):
                 return False
-            kept = [holder for holder in _counted(claim, now) if holder.key != key]
+            kept = [holder for holder in _counted(claim, now) if holder.key not in keys]
             try:
                 self._store.write_claim(claim, kept)
             except Conflict:

@@ -109,7 +109,7 @@ class TargetClaims:
             # Whoever waits has left its mark in the claim: without one there is nobody to look for.
             waiting = self._waiting(target_key, record.key) if claim.wanted else []
             try:
-                self._store.write_claim(replace(claim, wanted=len(waiting) > 1), kept)
+                self._store.write_claim(replace(claim, wanted=bool(waiting)), kept)
             except Conflict:
                 continue
             if waiting:

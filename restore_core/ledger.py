@@ -89,10 +89,9 @@ class Ledger:
         return self.save(loaded, waiting, due_at=min(due_at, until) if until else due_at)
 
     def give_back(self, record: RestoreRecord, now: datetime) -> None:
-        """Give back the target, and the start where nothing was started."""
+        """Give back the target, and the starts where nothing was started."""
         self.claims.give_back(record, now)
-        if not record.part.may_have_started:
-            self.allowance.give_back(record, now)
+        self.allowance.give_back(record, now)
 
     def postpone(self, loaded: Loaded, *, due_at: datetime) -> Advanced:
         """Leave the record as it is and look again later."""

@@ -27,6 +27,8 @@ from restore_core.times import format_time
 from restore_core.vault import Job
 
 _log = logging.getLogger(__name__)
+_MAX_TEXT = 2000
+"""Of a job's words: a record must fit its entity, whatever the service has to say."""
 
 
 class JobsView:
@@ -146,11 +148,11 @@ def followed(job: Job) -> FollowedJob:
     if job.errors:
         first = job.errors[0]
         failure = classify(first.code, first.message)
-        error = JobError(code=first.code, message=first.message, kind=failure.kind)
-        advice = " ".join(dict.fromkeys([failure.advice, *first.recommendations]))
+        error = JobError(code=first.code, message=first.message[:_MAX_TEXT], kind=failure.kind)
+        advice = " ".join(dict.fromkeys([failure.advice, *first.recommendations]))[:_MAX_TEXT]
     return FollowedJob(
         id=job.id,
-        status=job.status,
+        status=job.status[:100],
         end=job.end,
         start_time=job.start_time,
         end_time=job.end_time,

@@ -35,7 +35,14 @@ class Model(BaseModel):
     changes.
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        # Built at first use: most cold starts read a request, and neither guards nor plans.
+        defer_build=True,
+    )
 
     @field_validator("*", mode="before")
     @classmethod

@@ -6,14 +6,17 @@ Knows clients, time to live and what an outage looks like. Refuses to know what 
 from __future__ import annotations
 
 import threading
-from typing import Any, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.storage.queue import QueueClient, QueueServiceClient
 
 from restore_core.errors import StoreUnavailable
 from restore_core.settings import Storage
+
+if TYPE_CHECKING:
+    from azure.storage.queue import QueueClient, QueueServiceClient
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """What Azure takes, in the form in which it is sent."""
@@ -28,25 +31,21 @@ class QueueMissing(StoreUnavailable):
 class Queues:
     """Sends to queues. Safe to share between threads."""
 
-    def __init__(self, service: QueueServiceClient) -> None:
-        """Take a client whose own retries are off: whoever sends will come again."""
-        self._service = service
+    def __init__(self, make_service: Callable[[], QueueServiceClient]) -> None:
+        """Take what makes a client whose own retries are off: whoever sends will come again.
+
+        It is made at the first send: a cold start need not wait for a library that only the end of
+        a request needs.
+        """
+        self._make_service = make_service
         self._lock = threading.Lock()
+        self._service: QueueServiceClient | None = None
         self._clients: dict[str, QueueClient] = {}
 
     @classmethod
     def open(cls, storage: Storage, credential: TokenCredential | None) -> Self:
-        """Make the client; `credential` is for storage that is given by URI."""
-        limits: dict[str, Any] = {
-            "retry_total": 0,
-            "connection_timeout": _SECONDS,
-            "read_timeout": _SECONDS,
-        }
-        if storage.connection_string:
-            service = QueueServiceClient.from_connection_string(storage.connection_string, **limits)
-        else:
-            service = QueueServiceClient(storage.queue_uri, credential=credential, **limits)
-        return cls(service)
+        """Remember how to make the client; `credential` is for storage that is given by URI."""
+        return cls(lambda: _service(storage, credential))
 
     def send(self, name: str, text: str) -> None:
         """Put a text on a queue, to stay until it is read.
@@ -55,13 +54,32 @@ class Queues:
             QueueMissing: there is no such queue; nothing was sent.
             StoreUnavailable: it may or may not stand there.
         """
-        with self._lock:
-            client = self._clients.get(name)
-            if client is None:
-                client = self._clients[name] = self._service.get_queue_client(name)
+        client = self._client(name)
         try:
             client.send_message(text, time_to_live=_FOREVER)
         except ResourceNotFoundError as error:
             raise QueueMissing(f"there is no queue {name}") from error
         except AzureError as error:
             raise StoreUnavailable(f"the queue {name}: {type(error).__name__}") from error
+
+    def _client(self, name: str) -> QueueClient:
+        with self._lock:
+            if self._service is None:
+                self._service = self._make_service()
+            client = self._clients.get(name)
+            if client is None:
+                client = self._clients[name] = self._service.get_queue_client(name)
+            return client
+
+
+def _service(storage: Storage, credential: TokenCredential | None) -> QueueServiceClient:
+    from azure.storage.queue import QueueServiceClient  # noqa: PLC0415  (see above)
+
+    limits: dict[str, Any] = {
+        "retry_total": 0,
+        "connection_timeout": _SECONDS,
+        "read_timeout": _SECONDS,
+    }
+    if storage.connection_string:
+        return QueueServiceClient.from_connection_string(storage.connection_string, **limits)
+    return QueueServiceClient(storage.queue_uri, credential=credential, **limits)

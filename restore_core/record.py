@@ -7,13 +7,15 @@ Records are values: each change makes a new one, and the phase moves only along
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import zlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import PlainSerializer, TypeAdapter
+from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 
 from restore_core.arm_ids import ArmIdError, ProtectedItemId, StorageAccountId
 from restore_core.errors import ErrorClass, WaitingFor
@@ -81,11 +83,33 @@ class FollowedJob:
     advice: str = ""
 
 
+_PACKED = "zlib:"
+_PACKED_FROM = 32_000
+
+
+def _packed(body: str) -> str:
+    """Pack a long body: 99 times a long folder, escaped twice, would not fit an entity of 1 MiB."""
+    if len(body) < _PACKED_FROM:
+        return body
+    return _PACKED + base64.b64encode(zlib.compress(body.encode())).decode("ascii")
+
+
+def _unpacked(stored: object) -> object:
+    """Undo `_packed`; a body is a JSON object and begins otherwise."""
+    if not isinstance(stored, str) or not stored.startswith(_PACKED):
+        return stored
+    return zlib.decompress(base64.b64decode(stored.removeprefix(_PACKED))).decode()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """One trigger of at most 99 items, with its tries and jobs."""
 
-    body: str | None = None
+    body: Annotated[
+        str | None,
+        BeforeValidator(_unpacked),
+        PlainSerializer(_packed, when_used="unless-none"),
+    ] = None
     """The exact JSON text of the POST, decided once."""
     tries: tuple[Try, ...] = ()
     jobs: tuple[FollowedJob, ...] = ()
@@ -278,8 +302,13 @@ class RestoreRecord:
     @property
     def start_key(self) -> str:
         """The name under which a start is counted: every part is a restore of its own."""
-        index = self.part_index
-        return self.key if index == 0 else f"{self.key}~{index + 1}"
+        return self._start_key(self.part_index)
+
+    @property
+    def unused_starts(self) -> tuple[str, ...]:
+        """The names under which nothing was started, though a start may have been counted."""
+        reached = enumerate(self.parts[: self.part_index + 1])
+        return tuple(self._start_key(at) for at, part in reached if not part.may_have_started)
 
     @property
     def tries(self) -> tuple[Try, ...]:
@@ -301,6 +330,9 @@ class RestoreRecord:
     def is_emergency(self) -> bool:
         """Whether it goes before normal requests."""
         return self.request.priority is Priority.EMERGENCY
+
+    def _start_key(self, index: int) -> str:
+        return self.key if index == 0 else f"{self.key}~{index + 1}"
 
     def with_part(self, part: Part) -> Self:
         """Replace the part that is being worked on."""

@@ -137,7 +137,10 @@ class Sender:
         self, record: RestoreRecord, one: Try, answer: str | ArmError, now: datetime
     ) -> RestoreRecord | None:
         """Apply the answer to a record that may have moved on; `None` when it adds nothing."""
-        if one.client_request_id not in {kept.client_request_id for kept in record.part.tries}:
+        known = record.tries if record.is_final else record.part.tries
+        if one.client_request_id not in {kept.client_request_id for kept in known}:
+            if one.client_request_id in {kept.client_request_id for kept in record.tries}:
+                _log.error("%s: an answer came after its part's end: %s", record.key, answer)
             return None
         if record.is_final:
             # With a job on record the try was adopted and has ended before its own answer came.
