@@ -65,3 +65,20 @@ class Queues:
             raise QueueMissing(f"there is no queue {name}") from error
         except AzureError as error:
             raise StoreUnavailable(f"the queue {name}: {type(error).__name__}") from error
+
+
+class RequestQueue:
+    """Sends to the queue that requests come from. Safe to share between threads."""
+
+    def __init__(self, queues: Queues, name: str) -> None:
+        """Take the queues of the account, and the name of the one for requests."""
+        self._queues = queues
+        self._name = name
+
+    def send(self, text: str) -> None:
+        """Put a message on the queue.
+
+        Raises:
+            StoreUnavailable: it may or may not stand there; the same message twice is one request.
+        """
+        self._queues.send(self._name, text)
