@@ -139,8 +139,9 @@ ACCOUNT = request_in(example("request.json")).given()["source"]["storageAccountI
 ENVIRONMENT = {
     "AZURE_LOCATION": "westeurope",
     "AZURE_RESOURCE_GROUP": "rg-restore-test",
+    "GET_RESTORE_KEY": "key-that-looks",
+    "POST_RESTORE_KEY": "key-that-posts",
     "RESTORE_APP_NAME": "func-restore-1",
-    "RESTORE_KEY": "key-of-the-function",
     "RESTORE_STORAGE_ACCOUNT": "strestore1",
     "RESTORE_URL": "https://func-restore-1.example",
     "TOPIC_GROUP": "rg-topics",
@@ -368,8 +369,8 @@ def test_the_script_for_http_asks_for_the_request_that_it_posted(calls: list[Cal
     post, asked = calls
     request = request_in(post.value("--data"))
     assert asked.words[-1] == f"{ENVIRONMENT['RESTORE_URL']}/api/restores/{request.request_id}"
-    for call in calls:
-        assert f"x-functions-key: {ENVIRONMENT['RESTORE_KEY']}" in call.words
+    assert f"x-functions-key: {ENVIRONMENT['POST_RESTORE_KEY']}" in post.words
+    assert f"x-functions-key: {ENVIRONMENT['GET_RESTORE_KEY']}" in asked.words
 
 
 # --- Python
