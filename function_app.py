@@ -1,22 +1,33 @@
 """The triggers. Everything they do is in `restore_core`; nothing else knows the Functions host."""
 
 import functools
+import logging
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import azure.functions as func
 
+from restore_core.answers import HttpAnswer, HttpRequest, broken
+from restore_core.intake import Intake
 from restore_core.ports import Message
 from restore_core.reconciler import Reconciler
-from restore_core.wiring import build
+from restore_core.wiring import build, build_intake
 
-app = func.FunctionApp()
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+_log = logging.getLogger("restore_core.http")
 
 
 @functools.cache
 def engine() -> Reconciler:
     """Build the engine at first use: an app whose settings are wrong still loads, and says so."""
     return build(os.environ)
+
+
+@functools.cache
+def intake() -> Intake:
+    """Build what answers HTTP at first use, apart from the engine: it needs no way to ARM."""
+    return build_intake(os.environ)
 
 
 @app.queue_trigger(
@@ -51,3 +62,48 @@ def translated(message: func.QueueMessage, now: datetime) -> Message:
 def sweep_open_requests(timer: func.TimerRequest) -> None:  # noqa: ARG001  (the host passes it)
     """Advance every open request that is due."""
     engine().sweep(datetime.now(UTC))
+
+
+@app.route(route="restores", methods=["POST", "OPTIONS"])
+def post_restore(req: func.HttpRequest) -> func.HttpResponse:
+    """Take a request by HTTP."""
+    return answered(req, Intake.post_restore)
+
+
+@app.route(route="restores/{id}/cancel", methods=["POST"])
+def post_cancel(req: func.HttpRequest) -> func.HttpResponse:
+    """Take a cancel by HTTP."""
+    return answered(req, Intake.post_cancel)
+
+
+@app.route(route="alerts", methods=["POST", "OPTIONS"])
+def post_alert(req: func.HttpRequest) -> func.HttpResponse:
+    """Take an alert by HTTP; this function's own key opens nothing else."""
+    return answered(req, Intake.post_alert)
+
+
+@app.route(route="restores/{id}", methods=["GET"])
+def get_restore(req: func.HttpRequest) -> func.HttpResponse:
+    """Tell how far a request is."""
+    return answered(req, Intake.get_restore)
+
+
+def answered(
+    req: func.HttpRequest, route: Callable[[Intake, HttpRequest], HttpAnswer]
+) -> func.HttpResponse:
+    """Put the host's request into the product's words, and the answer into the host's."""
+    request = HttpRequest(
+        method=req.method,
+        path=dict(req.route_params),
+        headers={name.lower(): value for name, value in req.headers.items()},
+        query=dict(req.params),
+        body=req.get_body(),
+    )
+    try:
+        answer = route(intake(), request)
+    except Exception:  # noqa: BLE001  (whatever it is, the sender gets an answer)
+        _log.exception("%s: cannot be handled", req.method)
+        answer = broken()
+    return func.HttpResponse(
+        body=answer.body, status_code=answer.status, headers=dict(answer.headers)
+    )

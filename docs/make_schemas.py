@@ -1,5 +1,6 @@
 # ruff: noqa: INP001  (docs/ is no package)
-"""`python -m docs.make_schemas` writes docs/schemas out of the models that the program reads with.
+"""`python -m docs.make_schemas` writes docs/schemas out of models: of what the program reads, those
+that it reads with; of its events, `event_models.py`.
 
 A schema helps an editor and a pipeline to find most mistakes early. It does not know the rules
 that concern several fields, and not all names that Azure refuses: the program has the last word. A
@@ -14,6 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from docs.event_models import EndEvent, RejectionEvent
 from restore_core.guards import Guards
 from restore_core.plans import Plans
 from restore_core.request import CancelRequest, RestoreRequest
@@ -23,6 +25,10 @@ SCHEMAS: dict[str, tuple[str, TypeAdapter[Any]]] = {
     "restore-request": (
         "A message on the request queue: a restore, or the cancel of one",
         TypeAdapter(RestoreRequest | CancelRequest),
+    ),
+    "completion-event": (
+        "An event on the completion queue: the end of a request, or the answer to what is none",
+        TypeAdapter(EndEvent | RejectionEvent),
     ),
     "restore-guards": ("The file restore-guards.json", TypeAdapter(Guards)),
     "restore-plans": ("The file restore-plans.json", TypeAdapter(Plans)),

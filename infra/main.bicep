@@ -32,6 +32,28 @@ param requestQueueName string = 'restore-requests'
 @maxLength(63)
 param completionQueueName string = 'restore-completions'
 
+@description('ARM ids of Event Grid custom topics whose events go to the request queue. Each topic needs a system-assigned identity.')
+param eventTopicIds array = []
+
+@description('The key of the function behind POST /api/alerts. Where it is given, an action group is made that calls it.')
+@secure()
+param alertFunctionKey string = ''
+
+@description('Object id of the Entra application that stands for the alert webhook. Without it the key alone is sent, and no token.')
+param alertWebhookObjectId string = ''
+
+@description('Identifier URI of that application, such as api://<its client id>.')
+param alertWebhookIdentifierUri string = ''
+
+@description('ARM id of a storage account with file shares: an alert rule is made that counts the files deleted there.')
+param sampleAlertAccountId string = ''
+
+@description('The restore plan that the sample alert names. Without it, plans are chosen by the name of the rule, files-deleted-…')
+param sampleAlertPlan string = ''
+
+@description('Whether the sample alert rule is switched on.')
+param sampleAlertEnabled bool = false
+
 @description('Standard_LRS where the region has no availability zones.')
 @allowed([
   'Standard_LRS'
@@ -112,6 +134,21 @@ module queueAccess 'modules/queue-access.bicep' = {
   }
 }
 
+// One deployment per topic, in the topic's own resource group and subscription.
+module eventSubscription 'modules/event-subscription.bicep' = [for topicId in eventTopicIds: {
+  name: 'event-subscription-${uniqueString(topicId, token)}'
+  scope: resourceGroup(split(topicId, '/')[2], split(topicId, '/')[4])
+  params: {
+    topicName: last(split(topicId, '/'))
+    subscriptionName: 'restore-${token}'
+    appSubscriptionId: subscription().subscriptionId
+    appGroupName: group.name
+    storageAccountName: storage.outputs.accountName
+    requestQueueName: requestQueueName
+    completionQueueName: completionQueueName
+  }
+}]
+
 // One deployment per vault, in the vault's own resource group and subscription.
 module vaultAccess 'modules/vault-access.bicep' = [for vaultId in vaultIds: {
   name: 'vault-access-${uniqueString(vaultId, token)}'
@@ -142,6 +179,22 @@ module app 'modules/app.bicep' = {
     completionQueueName: completionQueueName
     settingOverrides: settingOverrides
     instanceMemoryMB: instanceMemoryMB
+  }
+}
+
+module alert 'modules/alert.bicep' = if (!empty(alertFunctionKey)) {
+  name: 'alert'
+  scope: group
+  params: {
+    actionGroupName: 'ag-restore-${token}'
+    tags: tags
+    appName: app.outputs.name
+    functionKey: alertFunctionKey
+    webhookObjectId: alertWebhookObjectId
+    webhookIdentifierUri: alertWebhookIdentifierUri
+    sampleAccountId: sampleAlertAccountId
+    samplePlan: sampleAlertPlan
+    sampleEnabled: sampleAlertEnabled
   }
 }
 

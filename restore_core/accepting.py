@@ -11,12 +11,12 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from restore_core.envelopes import Envelope, read_envelope, read_wrapped
 from restore_core.errors import Conflict, MessageInvalid, Problem, StoreUnavailable
 from restore_core.events import render_rejection
-from restore_core.ledger import Ledger
+from restore_core.ledger import Ledger, record_of
 from restore_core.lifecycle import Reason, Rejection
 from restore_core.ports import Cancel, Loaded, Message, Store
 from restore_core.record import OpenRow, RestoreRecord
@@ -25,6 +25,8 @@ from restore_core.responding import Declined, Responder
 from restore_core.settings import Settings
 
 _log = logging.getLogger(__name__)
+_FIRST_TIME = datetime(1601, 1, 1, tzinfo=UTC)
+"""No table takes an earlier one."""
 
 
 class Accepter:
@@ -59,12 +61,7 @@ class Accepter:
                     envelope.alert, request_id=_id_of(envelope), now=now
                 )
                 if isinstance(answer, Declined):
-                    self.reject(
-                        message,
-                        request_id=_id_of(envelope),
-                        reason=answer.reason,
-                        text=answer.message,
-                    )
+                    self._decline(message, _id_of(envelope), answer, now)
                     return None
                 request, plan = answer.request, answer.plan
         except MessageInvalid as error:
@@ -81,8 +78,7 @@ class Accepter:
         record = RestoreRecord.accept(
             request,
             message_id=message.id,
-            # Nothing is requested after it has arrived, whatever an event's clock says.
-            requested_at=min(envelope.event_time or message.inserted_at, message.inserted_at),
+            requested_at=_requested_at(envelope.event_time, message.inserted_at),
             now=now,
             source_event_id=envelope.event_id,
             plan=plan,
@@ -101,13 +97,34 @@ class Accepter:
         self._store.put_open(OpenRow.of(record, now + self._settings.retry_base))
         return self._store.load(record.request.request_id, record.key)
 
+    def _decline(self, message: Message, request_id: str, answer: Declined, now: datetime) -> None:
+        """Answer an alert that starts nothing. One that started something before is a copy of it,
+        whatever the plans say by now.
+        """
+        made = None
+        if answer.reason is Rejection.NO_PLAN:
+            made = self._made_of_alert(request_id)
+        if made is not None:
+            self._accept_again(message, made, now)
+            return
+        self.reject(message, request_id=request_id, reason=answer.reason, text=answer.message)
+
+    def _made_of_alert(self, request_id: str) -> Loaded | None:
+        for key in (request_id, f"plan~{request_id}"):
+            loaded = self._store.load(request_id, key)
+            if loaded.record is not None and loaded.record.plan is not None:
+                return loaded
+        return None
+
     def _accept_copy(self, message: Message, copy: RestoreRecord, now: datetime) -> Loaded | None:
         """Answer a message whose request id is known: the same request, or another under its id."""
         loaded = self._store.load(copy.request.request_id, copy.key)
         record = loaded.record
         if record is None:
             raise StoreUnavailable("the record that stood in the way is gone")
-        if record.payload_hash != copy.payload_hash:
+        # What came of one alert is one request, though the plan was changed between two copies.
+        of_one_alert = record.plan is not None and copy.plan is not None
+        if record.payload_hash != copy.payload_hash and not of_one_alert:
             # Nothing that changes, such as the phase: a redelivery must bring the same bytes.
             text = (
                 f"The request id {copy.request.request_id} was used before, for another restore "
@@ -121,16 +138,20 @@ class Accepter:
                 text=text,
             )
             return None
+        self._accept_again(message, loaded, now)
+        return None
+
+    def _accept_again(self, message: Message, loaded: Loaded, now: datetime) -> None:
+        """Take a copy of a request: it goes on as it is, and its end is announced again."""
+        record = record_of(loaded)
         if record.announced_at is None:
             self._store.put_open(OpenRow.of(record, now))
-            return None
-        if message.inserted_at > record.announced_at:
+        elif message.inserted_at > record.announced_at:
             _log.info("%s: asked again after its end; the event is sent again", record.key)
             self._ledger.send_again(record)
             # A conflict is another copy's note of having sent it: one note will do.
             with suppress(Conflict):
                 self._ledger.save_record(loaded, replace(record, announced_at=now))
-        return None
 
     def _accept_cancel(
         self, message: Message, request: CancelRequest, now: datetime
@@ -198,6 +219,17 @@ class Accepter:
             source=self._settings.event_source,
         )
         self._ledger.send_text(event)
+
+
+def _requested_at(event_time: datetime | None, inserted_at: datetime) -> datetime:
+    """Return the time from which a request counts: the event's, as far as it can be one.
+
+    Nothing is requested after it has arrived, whatever an event's clock says. A time that no table
+    takes is none: some senders write the year 1 where they have no time.
+    """
+    if event_time is None or event_time < _FIRST_TIME:
+        return inserted_at
+    return min(event_time, inserted_at)
 
 
 def _id_of(envelope: Envelope) -> str:

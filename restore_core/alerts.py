@@ -111,7 +111,7 @@ def read_alert(value: Mapping[str, Any], *, inside: str = "") -> Alert:
         signal_type=_text(essentials.get("signalType")),
         target_ids=_targets(essentials.get("alertTargetIDs")),
         fired_at=_fired_at(essentials.get("firedDateTime"), found),
-        custom_properties=_custom_properties(data.get("customProperties"), found),
+        custom_properties=_custom_properties(data, context, found),
         category=_text(context.get("category")),
         protected_item_id=_arm_id(context.get("protectedItemId")),
         reduced=value.get("reduced") is True,
@@ -242,15 +242,20 @@ def _fired_at(held: object, found: list[Problem]) -> datetime | None:
     return None if time.year == 1 else time
 
 
-def _custom_properties(held: object, found: list[Problem]) -> dict[str, str]:
+def _custom_properties(
+    data: Mapping[str, Any], context: Mapping[str, Any], found: list[Problem]
+) -> dict[str, str]:
+    """Read the rule's own properties. Alerts of log rules show them in their context instead."""
+    held, path = data.get("customProperties"), "data.customProperties"
+    if held is None and isinstance(context.get("properties"), Mapping):
+        held, path = context["properties"], "data.alertContext.properties"
     if held is None:
         return {}
     if not isinstance(held, Mapping):
-        found.append(Problem(path="data.customProperties", message="must be an object"))
+        found.append(Problem(path=path, message="must be an object"))
         return {}
     if not isinstance(held.get("restorePlan"), str | None):
-        path = "data.customProperties.restorePlan"
-        found.append(Problem(path=path, message="must be a text"))
+        found.append(Problem(path=f"{path}.restorePlan", message="must be a text"))
     return {name: text for name, text in held.items() if isinstance(text, str)}
 
 

@@ -28,6 +28,8 @@ _ROUNDS = 10
 _TRUST_SECONDS = 5.0
 """How long a holder is believed without another look: it only ever folds more, and starts none."""
 _FLUSH_SECONDS = 1.0
+_MADE_WITHIN = timedelta(minutes=15)
+"""A request is made right after its claim, or when its alert comes again, ten minutes later."""
 _FAILED = frozenset({Phase.FAILED, Phase.REFUSED, Phase.INDETERMINATE})
 _MAX_FAILURES = 10
 _MEMORY = 1000
@@ -54,14 +56,21 @@ class Cooldowns:
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
 
-    def known_holder(
+    def holder(
         self, plan: str, request: RestoreRequest, cooldown: timedelta, now: datetime
     ) -> str | None:
-        """Return the request id that a cooldown is remembered to belong to, without a look."""
-        known = self._remembered(cooldown_of(plan, request), cooldown, now)
-        if known is None or known.key == request.record_key:
-            return None
-        return known.request_id
+        """Return the other request id that a cooldown belongs to, without a look where one was had
+        a moment ago.
+
+        Raises:
+            StoreError: nothing is known; the message must come again.
+        """
+        thing = cooldown_of(plan, request)
+        held = self._remembered(thing, cooldown, now)
+        if held is None or held.key == request.record_key:
+            claim = self._store.read_claim(thing)
+            held = self._other(claim, request.record_key, cooldown, now)
+        return None if held is None else held.request_id
 
     def take(
         self, plan: str, request: RestoreRequest, cooldown: timedelta, now: datetime
@@ -77,12 +86,10 @@ class Cooldowns:
         me = Holder(key=request.record_key, request_id=request.request_id, since=now)
         for _ in range(_ROUNDS):
             claim = self._store.read_claim(thing)
-            holder = next(iter(claim.holders), None)
-            if holder is not None and holder.key == me.key:
+            if any(one.key == me.key for one in claim.holders):
                 return None
-            if holder is not None and now - holder.since < cooldown:
-                self._remember(thing, holder)
-                return holder.request_id
+            if (held := self._other(claim, me.key, cooldown, now)) is not None:
+                return held.request_id
             try:
                 self._store.write_claim(replace(claim, folded=0), [me])
             except Conflict:
@@ -131,13 +138,33 @@ class Cooldowns:
         """
         if record.plan is None or record.phase not in _FAILED:
             return
-        me = Holder(key=record.key, request_id=record.request.request_id, since=now)
+        since = record.finished_at or now
+        me = Holder(key=record.key, request_id=record.request.request_id, since=since)
         self._change(_breaker_of(record.plan), lambda claim: _with_failure(claim, me))
-        if restore_started(record) == "no":
+        if _started_nothing(record):
             thing = cooldown_of(record.plan, record.request)
             with self._lock:
                 self._seen.pop(thing, None)
             self._change(thing, lambda claim: _without(claim, me.key))
+
+    def _other(self, claim: Claim, key: str, cooldown: timedelta, now: datetime) -> Holder | None:
+        """Return, and remember, the other request that a cooldown belongs to, as it was read."""
+        held = next(iter(claim.holders), None)
+        if held is None or held.key == key or now - held.since >= cooldown:
+            return None
+        if self._let_go(held, now):
+            return None
+        self._remember(claim.thing, held)
+        return held
+
+    def _let_go(self, holder: Holder, now: datetime) -> bool:
+        """Tell whether alerts must not be folded into a request: it was never made, since whoever
+        claimed the cooldown died and the alert did not come again, or it has started nothing.
+        """
+        record = self._store.load(holder.request_id, holder.key).record
+        if record is None:
+            return now - holder.since > _MADE_WITHIN
+        return record.plan is None or (record.announced_at is not None and _started_nothing(record))
 
     def _remembered(self, thing: str, cooldown: timedelta, now: datetime) -> Holder | None:
         with self._lock:
@@ -196,7 +223,11 @@ class Cooldowns:
 def _with_failure(claim: Claim, me: Holder) -> Sequence[Holder] | None:
     if any(one.key == me.key for one in claim.holders):
         return None
-    return [*claim.holders, me][-_MAX_FAILURES:]
+    return sorted([*claim.holders, me], key=lambda one: one.since)[-_MAX_FAILURES:]
+
+
+def _started_nothing(record: RestoreRecord) -> bool:
+    return record.phase in _FAILED and restore_started(record) == "no"
 
 
 def _without(claim: Claim, key: str) -> Sequence[Holder] | None:

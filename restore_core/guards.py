@@ -109,7 +109,8 @@ class Rule(Model):
         default=None, description="The most restores of one source share in 24 hours."
     )
     not_older_than: Duration | None = Field(
-        default=None, description="How old the recovery point may be, measured from `requestedAt`."
+        default=None,
+        description="How old the recovery point may be when the app takes the request in.",
     )
     healthy_recovery_point: bool = Field(
         default=False,
@@ -307,7 +308,8 @@ def _age(rule: Rule, record: RestoreRecord, decision: Decision) -> str | None:
         return None
     if decision.point_time is None:
         return f"the age of the recovery point {decision.point_id} is not known."
-    if record.requested_at - decision.point_time <= limit:
+    # By our clock: the time of an event, from which the request counts, is its sender's word.
+    if record.accepted_at - decision.point_time <= limit:
         return None
     return (
         f"the recovery point {decision.point_id} of {format_time(decision.point_time)} is older "

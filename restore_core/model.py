@@ -7,6 +7,7 @@ names the field that was meant. Refuses to know any message or file.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
@@ -216,6 +217,7 @@ def _held(annotations: Sequence[Any]) -> Iterator[type[Model]]:
             yield from _held(get_args(one))
 
 
+@functools.cache
 def _tags(model: type[Model]) -> set[str]:
     """Names of the union members below a model: locations hold them, and senders did not."""
 

@@ -226,6 +226,14 @@ class Store(Protocol):
         ...
 
 
+class Requests(Protocol):
+    """The queue that requests come from."""
+
+    def send(self, text: str) -> None:
+        """Put a message on the queue; raises `StoreUnavailable`."""
+        ...
+
+
 class Completions(Protocol):
     """The completion queue, and those that requests may name."""
 

@@ -83,3 +83,20 @@ def _service(storage: Storage, credential: TokenCredential | None) -> QueueServi
     if storage.connection_string:
         return QueueServiceClient.from_connection_string(storage.connection_string, **limits)
     return QueueServiceClient(storage.queue_uri, credential=credential, **limits)
+
+
+class RequestQueue:
+    """Sends to the queue that requests come from. Safe to share between threads."""
+
+    def __init__(self, queues: Queues, name: str) -> None:
+        """Take the queues of the account, and the name of the one for requests."""
+        self._queues = queues
+        self._name = name
+
+    def send(self, text: str) -> None:
+        """Put a message on the queue.
+
+        Raises:
+            StoreUnavailable: it may or may not stand there; the same message twice is one request.
+        """
+        self._queues.send(self._name, text)

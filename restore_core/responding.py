@@ -70,7 +70,7 @@ class Responder:
         if isinstance(request, NoPlan):
             return _no_plan(f"The plan {plan.name}: {request.why}.")
         limits = (plan.name, request, plan.cooldown, now)
-        if (holder := self._cooldowns.known_holder(*limits)) is not None:
+        if (holder := self._cooldowns.holder(*limits)) is not None:
             return self._folded(plan, request, holder)
         stopped = self._cooldowns.stopped_until(
             plan.name, plan.breaker.failures, plan.breaker.within, now

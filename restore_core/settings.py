@@ -18,6 +18,9 @@ from restore_core.fields import QUEUE_NAME
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
+)
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 SEND_WINDOW = timedelta(seconds=30)
@@ -109,6 +112,8 @@ class Settings:
     completion_queue: str = "restore-completions"
     completion_encoding: Literal["none", "base64"] = "none"
     event_source: str = "/azure-files-restore"
+    event_origins: tuple[str, ...] = ()
+    """The senders of events whose handshakes are answered, in lower case."""
     arm_endpoint: str = CLOUDS["AzureCloud"].arm_endpoint
     arm_scope: str = CLOUDS["AzureCloud"].token_scope
     arm_authority: str = CLOUDS["AzureCloud"].authority
@@ -162,6 +167,7 @@ _FIELD_OF = {
     "RESTORE_COMPLETION_QUEUE": "completion_queue",
     "RESTORE_COMPLETION_ENCODING": "completion_encoding",
     "RESTORE_EVENT_SOURCE": "event_source",
+    "RESTORE_EVENT_ORIGINS": "event_origins",
     "RESTORE_ARM_ENDPOINT": "arm_endpoint",
     "RESTORE_ARM_API_VERSION": "arm_api_version",
     "RESTORE_ARM_CLIENT_ID": "arm_client_id",
@@ -269,6 +275,8 @@ class _Reader:
             return int(self._number(name, text, whole=True))
         if name in {"RESTORE_PAUSED", "RESTORE_UNPROVEN_COPY_OPTIONS"}:
             return self._switch(name, text)
+        if name == "RESTORE_EVENT_ORIGINS":
+            return self._origins(name, text)
         if name.endswith("_QUEUE") and not QUEUE_NAME.fullmatch(text):
             self._problems.append(
                 f"{name} must be a queue's name: 3 to 63 of a-z, 0-9 and single -"
@@ -295,6 +303,14 @@ class _Reader:
         kind = "a whole number" if whole else "a number"
         self._problems.append(f"{name} must be {kind} from {least:g} to {most:g}")
         return float(most)
+
+    def _origins(self, name: str, text: str) -> tuple[str, ...]:
+        origins = [one.strip().lower() for one in text.split(",")]
+        if not text.isascii() or not all(map(_HOST_NAME.fullmatch, origins)):
+            self._problems.append(
+                f"{name} must be host names, such as eventgrid.azure.net, separated by commas"
+            )
+        return tuple(dict.fromkeys(origins))
 
     def _switch(self, name: str, text: str) -> bool:
         if text.casefold() not in {"true", "false"}:

@@ -1,4 +1,4 @@
-"""Settings to a Reconciler: the one place where the parts meet.
+"""Settings to a Reconciler, or to an Intake: the one place where the parts meet.
 
 Knows which class fills which port, and where tokens come from. Used by every entry point. Imports
 what asks for tokens only where a token is asked for: a loopback endpoint never gets one.
@@ -20,9 +20,10 @@ from restore_core.backup import AzureBackup
 from restore_core.completion import CompletionQueue
 from restore_core.errors import NotSent
 from restore_core.guards import Guards, read_guards
+from restore_core.intake import Intake
 from restore_core.pacing import OURS, Pace
 from restore_core.plans import read_plans
-from restore_core.queues import Queues
+from restore_core.queues import Queues, RequestQueue
 from restore_core.reconciler import Reconciler
 from restore_core.reviewed import ReviewedFile
 from restore_core.settings import NO_GUARDS, Origin, Settings
@@ -71,16 +72,9 @@ def credential(client_id: str, authority: str) -> TokenCredential:
 
 def build(environment: Mapping[str, str]) -> Reconciler:
     """Build the engine out of an environment; raises `SettingsError`."""
-    # These write headers and URLs at INFO: signed links and account names have no place in a log.
-    for name in ("azure", "msal", "urllib3"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # A cut-off answer is an outcome here, with its own line; this one brings a traceback and a URL.
-    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
+    _keep_libraries_quiet()
     settings = Settings.read(environment)
-    storage = settings.storage
-    keyless = None
-    if not storage.connection_string:
-        keyless = credential(storage.client_id, settings.arm_authority)
+    queues, store = _storage(settings)
     tokens = None
     if not Origin.of(settings.arm_endpoint).is_loopback:
         tokens = EntraTokens(
@@ -88,7 +82,6 @@ def build(environment: Mapping[str, str]) -> Reconciler:
             client_id=settings.arm_client_id,
             authority=settings.arm_authority,
         )
-    store = RestoreStore.open(storage, keyless)
     arm = ArmClient(
         endpoint=settings.arm_endpoint,
         api_version=settings.arm_api_version,
@@ -102,7 +95,7 @@ def build(environment: Mapping[str, str]) -> Reconciler:
         vaults=AzureBackup(arm, name_cache=settings.name_cache),
         store=store,
         completions=CompletionQueue(
-            Queues.open(storage, keyless),
+            queues,
             settings.completion_queue,
             encoding=settings.completion_encoding,
         ),
@@ -113,6 +106,33 @@ def build(environment: Mapping[str, str]) -> Reconciler:
             partial(read_plans, unproven_copy_options=settings.unproven_copy_options),
         ).read,
     )
+
+
+def build_intake(environment: Mapping[str, str]) -> Intake:
+    """Build what answers HTTP, with no way to ARM; raises `SettingsError`."""
+    _keep_libraries_quiet()
+    settings = Settings.read(environment)
+    queues, store = _storage(settings)
+    return Intake(
+        requests=RequestQueue(queues, settings.request_queue), store=store, settings=settings
+    )
+
+
+def _keep_libraries_quiet() -> None:
+    # These write headers and URLs at INFO: signed links and account names have no place in a log.
+    for name in ("azure", "msal", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # A cut-off answer is an outcome here, with its own line; this one brings a traceback and a URL.
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
+
+
+def _storage(settings: Settings) -> tuple[Queues, RestoreStore]:
+    """Open queues and tables, by one credential where there is no connection string."""
+    storage = settings.storage
+    keyless = None
+    if not storage.connection_string:
+        keyless = credential(storage.client_id, settings.arm_authority)
+    return Queues.open(storage, keyless), RestoreStore.open(storage, keyless)
 
 
 def _guards(setting: str) -> Callable[[], Guards | None]:

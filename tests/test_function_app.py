@@ -10,7 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import azure.functions as func
 import pytest
+
+import function_app
+from restore_core.answers import HttpAnswer, HttpRequest
+from restore_core.intake import Intake
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,6 +61,124 @@ def test_the_sweep_runs_on_the_schedule_that_is_set(functions: dict[str, dict[st
     assert not trigger.get("runOnStartup")
 
 
+@pytest.mark.parametrize(
+    ("name", "route", "methods"),
+    [
+        ("post_restore", "restores", {"POST", "OPTIONS"}),
+        ("post_cancel", "restores/{id}/cancel", {"POST"}),
+        ("post_alert", "alerts", {"POST", "OPTIONS"}),
+        ("get_restore", "restores/{id}", {"GET"}),
+    ],
+)
+def test_every_route_asks_for_a_key_of_its_function(
+    functions: dict[str, dict[str, Any]], name: str, route: str, methods: set[str]
+) -> None:
+    trigger = functions[name]
+    assert trigger["type"] == "httpTrigger"
+    assert trigger["route"] == route
+    assert set(trigger["methods"]) == methods
+    assert trigger["authLevel"] == "FUNCTION"
+
+
+def test_no_function_can_be_called_without_a_key(functions: dict[str, dict[str, Any]]) -> None:
+    levels = {one.get("authLevel") for one in functions.values() if one["type"] == "httpTrigger"}
+    assert levels == {"FUNCTION"}
+
+
+def test_the_prefix_of_routes_is_the_hosts_own() -> None:
+    # Locations begin with /api.
+    host = json.loads((ROOT / "host.json").read_text())
+    assert "http" not in host["extensions"]
+
+
+def called(**changes: Any) -> func.HttpRequest:
+    """A call as the worker hands it over."""
+    values: dict[str, Any] = {
+        "method": "post",
+        "url": "https://app.example/api/restores/r1/cancel?code=key&dryRun=true",
+        "headers": {"Content-Type": "application/json", "CE-Id": "1"},
+        "params": {"dryRun": "true"},
+        "route_params": {"id": "r1"},
+        "body": b"{}",
+    } | changes
+    return func.HttpRequest(values.pop("method"), values.pop("url"), **values)
+
+
+def test_a_call_and_its_answer_are_translated_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(function_app, "intake", lambda: None)
+    seen: list[HttpRequest] = []
+
+    def route(_intake: Intake, request: HttpRequest) -> HttpAnswer:
+        seen.append(request)
+        return HttpAnswer(status=202, headers={"Content-Type": "a/b", "X-Y": "z"}, body=b"\x00\xff")
+
+    response = function_app.answered(called(), route)
+
+    assert seen == [
+        HttpRequest(
+            method="POST",
+            path={"id": "r1"},
+            headers={"content-type": "application/json", "ce-id": "1"},
+            query={"dryRun": "true"},
+            body=b"{}",
+        )
+    ]
+    assert response.status_code == 202
+    assert dict(response.headers) == {"Content-Type": "a/b", "X-Y": "z"}
+    assert response.get_body() == b"\x00\xff"
+
+
+def test_what_nobody_expected_is_answered_without_details_and_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(function_app, "intake", lambda: None)
+
+    def route(_intake: Intake, _request: HttpRequest) -> HttpAnswer:
+        raise ZeroDivisionError("a detail")
+
+    response = function_app.answered(called(), route)
+
+    assert response.status_code == 500
+    assert response.headers["Content-Type"] == "application/problem+json"
+    value = json.loads(response.get_body())
+    assert (value["status"], value["title"]) == (500, "Internal Server Error")
+    assert "a detail" not in response.get_body().decode()
+    assert "a detail" in caplog.text
+
+
+def test_settings_that_cannot_be_used_answer_with_an_error_and_do_not_say_which(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("RestoreStorage", raising=False)
+    function_app.intake.cache_clear()
+
+    response = function_app.answered(called(), Intake.post_restore)
+
+    assert response.status_code == 500
+    assert b"RestoreStorage" not in response.get_body()
+    assert "RestoreStorage must be" in caplog.text
+
+
+def test_what_answers_http_has_no_way_to_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: Any, **_kwargs: Any) -> None:
+        raise AssertionError("HTTP needs neither a client for ARM nor a token")
+
+    for name in ("ArmClient", "AzureBackup", "EntraTokens", "credential", "ReviewedFile"):
+        monkeypatch.setattr(f"restore_core.wiring.{name}", refuse)
+    monkeypatch.setenv(
+        "RestoreStorage",
+        "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=bm9ib2R5;"
+        "QueueEndpoint=http://127.0.0.1:1/devstoreaccount1;"
+        "TableEndpoint=http://127.0.0.1:1/devstoreaccount1;",
+    )
+    function_app.intake.cache_clear()
+
+    response = function_app.answered(called(method="GET"), Intake.get_restore)
+    function_app.intake.cache_clear()
+
+    assert response.status_code == 503, "storage does not answer, and that was all it needed"
+
+
 def test_the_host_hands_messages_over_as_they_are() -> None:
     # Producers differ; with base64 the host would drop plain JSON before the app could answer.
     host = json.loads((ROOT / "host.json").read_text())
@@ -98,5 +221,6 @@ def test_what_is_not_run_in_azure_is_not_deployed() -> None:
         "host.json",
         "requirements.txt",
         "restore-guards.json",  # made by whoever deploys
+        "restore-plans.json",
         "restore_core",
     }

@@ -47,6 +47,7 @@ var appSettings = {
   RESTORE_COMPLETION_QUEUE: completionQueueName
   RESTORE_COMPLETION_ENCODING: 'none'
   RESTORE_EVENT_SOURCE: '/azure-files-restore'
+  RESTORE_EVENT_ORIGINS: ''
   RESTORE_POLL_SCHEDULE: '*/15 * * * * *'
   AZURE_CLOUD: environment().name
   RESTORE_ARM_ENDPOINT: ''

@@ -20,6 +20,7 @@ FILES = sorted(INFRA.rglob("*.bicep"))
 
 FUNCTIONS = frozenset(
     {
+        "empty",
         "environment",
         "guid",
         "last",
@@ -30,6 +31,7 @@ FUNCTIONS = frozenset(
         "toLower",
         "union",
         "uniqueString",
+        "uriComponent",
     }
 )
 """The built-in functions that our files call; another one is looked up in the manual first."""

@@ -122,7 +122,20 @@ def test_the_parameters_file_gives_what_is_asked_for() -> None:
     assert set(given) <= set(asked)
     assert {name for name, default in asked.items() if default is ...} <= set(given)
     # What a clone deploys lets nobody in and touches no vault.
-    assert [given[name]["value"] for name in ("vaultIds", "senderIds", "consumerIds")] == [[]] * 3
+    lists = ("vaultIds", "senderIds", "consumerIds", "eventTopicIds")
+    assert [given[name]["value"] for name in lists] == [[]] * 4
+
+
+def test_one_type_of_resource_has_one_version_everywhere_and_no_preview() -> None:
+    versions: dict[str, set[str]] = {}
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        for kind, version in re.findall(r"'(Microsoft\.\w+/[\w/]+)@([\w-]+)'", text):
+            # A part of a resource is of the resource's version.
+            versions.setdefault("/".join(kind.split("/")[:2]), set()).add(version)
+    assert len(versions) > 10
+    assert {kind: each for kind, each in versions.items() if len(each) > 1} == {}
+    assert [each for held in versions.values() for each in held if "preview" in each] == []
 
 
 def test_the_project_file_points_to_what_is_there() -> None:

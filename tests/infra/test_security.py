@@ -22,6 +22,7 @@ ROLES = {
 }
 """The built-in roles that may be given: neither Owner nor any Contributor of resources."""
 _ASKS_FOR_KEYS = r"\blist(Keys|AccountSas|ServiceSas|Secrets|\w*Credentials)\b"
+SECRET_NAME = r"key$|secret|password|connection"
 GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -136,6 +137,97 @@ def test_senders_only_send_requests_and_consumers_only_take_events() -> None:
         assert found[symbol]["scope"] == queue
         assert queues[queue]["name"] == Expression(name)
         assert role in found[symbol]["properties"]["roleDefinitionId"]
+
+
+def test_whoever_may_send_may_send_to_the_request_queue_alone() -> None:
+    role = "storageQueueDataMessageSender"
+    given = [
+        (path, one)
+        for path in FILES
+        for one in read(path).resources
+        if one.kind.endswith("/roleAssignments")
+        and role in str(one.body["properties"]["roleDefinitionId"])
+    ]
+    for path, one in given:
+        (scope,) = [held for held in read(path).resources if held.symbol == one.body["scope"]]
+        assert scope.kind == "Microsoft.Storage/storageAccounts/queueServices/queues"
+        assert scope.body["name"] == Expression("requestQueueName")
+    assert [(path.stem, one.symbol) for path, one in given] == [("queue-access", "senders")]
+
+
+def test_a_topic_gets_what_a_sender_gets_and_delivers_with_its_own_identity() -> None:
+    file = read(module("event-subscription"))
+    assert [one.kind for one in file.resources if not one.existing] == [
+        "Microsoft.EventGrid/topics/eventSubscriptions"
+    ]
+    (sender,) = file.modules
+    assert sender.kind == "queue-access.bicep"
+    assert sender.body["params"]["senderIds"] == ["topic.identity.principalId"]
+    assert sender.body["params"]["consumerIds"] == []
+    (subscription,) = made("Microsoft.EventGrid/topics/eventSubscriptions")
+    assert subscription.body["dependsOn"] == ["sender"]
+    properties = subscription.body["properties"]
+    assert properties["eventDeliverySchema"] == "CloudEventSchemaV1_0"
+    # Shared keys are off, so that any other way would be refused.
+    assert "destination" not in properties
+    delivery = properties["deliveryWithResourceIdentity"]
+    assert delivery["identity"] == {"type": "SystemAssigned"}
+    assert delivery["destination"]["endpointType"] == "StorageQueue"
+    assert delivery["destination"]["properties"]["queueName"] == Expression("requestQueueName")
+
+
+def test_alerts_reach_the_app_by_https_and_in_the_common_schema_alone() -> None:
+    (group,) = made("Microsoft.Insights/actionGroups")
+    kinds = {name: held for name, held in group.body["properties"].items() if "Receivers" in name}
+    assert set(kinds) == {"webhookReceivers"}, "no mail, no text message, nothing else"
+    (receiver,) = kinds["webhookReceivers"]
+    assert receiver["serviceUri"].startswith("'https://${app.properties.defaultHostName}/api/")
+    assert receiver["useCommonAlertSchema"] is True
+    assert receiver["useAadAuth"] == Expression("!empty(webhookObjectId)")
+    assert {"objectId", "identifierUri", "tenantId"} <= set(receiver)
+
+
+def test_the_sample_alert_is_severe_and_off_until_it_is_switched_on() -> None:
+    (alert,) = made("Microsoft.Insights/metricAlerts")
+    properties = alert.body["properties"]
+    assert properties["severity"] == 1
+    assert properties["enabled"] == Expression("sampleEnabled")
+    assert list(places(properties["criteria"], "values")) == [["DeleteFile"]]
+    (action,) = properties["actions"]
+    assert action["actionGroupId"] == Expression("actionGroup.id")
+    assert "restorePlan: samplePlan" in action["webHookProperties"]
+
+
+def test_events_and_alerts_are_let_in_by_parameters_that_are_off() -> None:
+    main = read(INFRA / "main.bicep")
+    off = {
+        "eventTopicIds": [],
+        "alertFunctionKey": "",
+        "alertWebhookObjectId": "",
+        "alertWebhookIdentifierUri": "",
+        "sampleAlertAccountId": "",
+        "sampleAlertPlan": "",
+        "sampleAlertEnabled": False,
+    }
+    assert {name: main.params[name] for name in off} == off
+    text = (INFRA / "main.bicep").read_text(encoding="utf-8")
+    assert "'modules/event-subscription.bicep' = [for topicId in eventTopicIds: {" in text
+    assert "'modules/alert.bicep' = if (!empty(alertFunctionKey)) {" in text
+
+
+@EVERY_FILE
+def test_a_key_is_a_secure_parameter_and_goes_nowhere_but_into_the_webhook(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    keys = [name for name in read(path).params if re.search(SECRET_NAME, name, re.IGNORECASE)]
+    for name in keys:
+        assert re.search(rf"@secure\(\)\nparam {name} string\b", text), name
+        uses = [line for line in text.splitlines() if re.search(rf"\b{name}\b", line)]
+        uses = [line.strip() for line in uses if not line.startswith("param ")]
+        assert all(
+            line.startswith(("serviceUri: 'https://", "functionKey: ", "module alert "))
+            for line in uses
+        ), name
+    assert (path.stem in {"main", "alert"}) is bool(keys)
 
 
 def test_the_app_has_its_roles_on_its_own_storage_and_logs() -> None:

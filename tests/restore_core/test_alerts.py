@@ -342,3 +342,17 @@ def test_any_json_in_place_of_an_alert_is_refused(value: Any) -> None:
         with pytest.raises(MessageInvalid):
             read_alert(body)
         assert readable_identity(body) is None
+
+
+def test_a_log_rule_names_its_plan_inside_the_context() -> None:
+    body = alert_body(context={"properties": {"restorePlan": "plan-2", "n": 1}}, custom=None)
+    alert = read_alert(body)
+    assert alert.custom_properties == {"restorePlan": "plan-2"}
+    assert read_alert(reduce_alert(body)).plan == "plan-2"
+    wrong = alert_body(context={"properties": {"restorePlan": 7}}, custom=None)
+    assert problems_of(wrong) == ["data.alertContext.properties.restorePlan: must be a text"]
+
+
+def test_the_properties_of_the_alert_itself_go_first() -> None:
+    body = alert_body(context={"properties": {"restorePlan": "b"}}, custom={"restorePlan": "a"})
+    assert read_alert(body).plan == "a"

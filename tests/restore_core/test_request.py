@@ -76,6 +76,7 @@ EVERY_FIELD: Json = {
     "dryRun": True,
     "priority": "emergency",
     "startDeadline": "PT4H",
+    "replyTo": "replies-7",
     "requestedBy": "pipeline 7",
     "reason": "🎉",
     "traceparent": TRACE,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from azure.data.tables import TableServiceClient
+from azure.data.tables import TableServiceClient, UpdateMode
 
 from local.storage import Azurite
 from restore_core.errors import Conflict, StoreUnavailable, WaitingFor
@@ -274,6 +274,44 @@ def test_a_claim_of_thousands_of_holders_fits(store: RestoreStore, request_id: s
     many = [Holder(key=f"r{at}", request_id=f"r{at}", since=NOW) for at in range(3000)]
     store.write_claim(store.read_claim(thing), many)
     assert store.read_claim(thing).holders == tuple(many)
+
+
+def test_a_claim_keeps_the_count_that_it_is_written_with(
+    store: RestoreStore, request_id: str
+) -> None:
+    thing = f"cooldown:{request_id}"
+    nobody = store.read_claim(thing)
+    assert nobody.folded == 0
+    me = Holder(key="r1", request_id="r1", since=NOW)
+    store.write_claim(nobody, [me])
+    assert store.read_claim(thing).folded == 0
+    for count in (1, 10_000, 2**31 - 1):
+        store.write_claim(replace(store.read_claim(thing), folded=count), [me])
+        claim = store.read_claim(thing)
+        assert (claim.holders, claim.folded) == ((me,), count)
+    held = store.read_claim(thing)
+    store.write_claim(held, [])
+    assert store.read_claim(thing).folded == 2**31 - 1, "holders alone change no count"
+    with pytest.raises(Conflict):
+        store.write_claim(replace(held, folded=5), [me])
+    store.write_claim(replace(store.read_claim(thing), folded=0), [me])
+    assert store.read_claim(thing).folded == 0
+
+
+def test_a_claim_from_before_counts_were_kept_has_folded_nothing(
+    store: RestoreStore, request_id: str
+) -> None:
+    thing = f"cooldown:{request_id}"
+    me = Holder(key="r1", request_id="r1", since=NOW)
+    store.write_claim(store.read_claim(thing), [me])
+    query, known = "thing eq @thing", {"thing": thing}
+    (entity,) = store._claims.query_entities(query, parameters=known)
+    del entity["folded"]
+    store._claims.update_entity(entity, mode=UpdateMode.REPLACE)
+    claim = store.read_claim(thing)
+    assert (claim.holders, claim.folded) == ((me,), 0)
+    store.write_claim(replace(claim, folded=1), claim.holders)
+    assert store.read_claim(thing).folded == 1
 
 
 def test_a_missing_table_is_an_outage_and_no_missing_entity(azurite: Azurite) -> None:

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Publish an event, as one who is EventGrid Data Sender of the topic.
+set -euo pipefail
+
+endpoint=$(az eventgrid topic show --resource-group "$TOPIC_GROUP" --name "$TOPIC_NAME" \
+  --query endpoint --output tsv)
+token=$(az account get-access-token --resource https://eventgrid.azure.net \
+  --query accessToken --output tsv)
+
+curl --fail-with-body --silent --show-error "$endpoint?api-version=2018-01-01" \
+  --header "Authorization: Bearer $token" \
+  --header "Content-Type: application/cloudevents+json; charset=utf-8" \
+  --data @cloud-event.json

@@ -1,0 +1,232 @@
+"""One storm: a stack with a plan, alerts from several threads, a pipeline's request among them.
+
+Watches with the clients of the SDK and by the vault's own account. While it lasts only counts are
+looked at, so that the watcher takes little from what it measures.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from azure.data.tables import TableServiceClient
+from azure.storage.queue import QueueClient
+
+from local import process
+from local.stack import Stack
+from tests.chaos.fleet import Fleet
+from tests.stack.estate import Estate, build, reload
+from tests.stack.outside import CLAIMS, REQUESTS, Json, Outside, awaited
+from tests.storm import letters
+from tests.storm.letters import PIPELINE, PIPELINE_TARGET, PLAN_TARGET, Letter
+from tests.storm.verdict import Answers, Facts, faults, folded_messages
+
+ACCEPTED_WITHIN_SECONDS = 30.0
+TIME_SCALE = 30.0
+_THREADS = 4
+_LOOK_SECONDS = 0.5
+_SETTLING_SECONDS = 60.0
+
+
+@dataclass(kw_only=True)
+class Result:
+    """What a storm came to. Times are in seconds."""
+
+    seed: int
+    alerts: int
+    copies: int = 0
+    """Alerts that are copies of one."""
+    sending: float = 0.0
+    """From the first message to the last, put on the queue."""
+    emptying: float = 0.0
+    """From the first message to the empty queue."""
+    most_waiting: int = 0
+    folded: int = 0
+    counted: int = 0
+    """Folded alerts by the claim's account."""
+    starter: str = ""
+    starting: int = 0
+    """Alerts that are the one that started the restore."""
+    recovery: float = 0.0
+    """From the first alert of those to the end of the restore."""
+    accepted: float = 0.0
+    """From the pipeline's message, put on the queue, to its request, stored."""
+    refreshed: float = 0.0
+    """From there to the end of its restore."""
+    event_copies: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def run(
+    *, seed: int, alerts: int, patience: float, tell: Callable[[str], None] = lambda _: None
+) -> Result:
+    """Run a storm; `patience` is how long it may take from the first message to the empty queue."""
+    with tempfile.TemporaryDirectory(prefix="restore-storm-") as folder:
+        plans = Path(folder) / "restore-plans.json"
+        settings = {"RESTORE_PLANS": str(plans)}
+        with Stack(host=False, time_scale=TIME_SCALE, settings=settings) as stack:
+            targets = [str(one["fileShare"]) for one in (PLAN_TARGET, PIPELINE_TARGET)]
+            estate = build(stack.vault_root, shares=2, vaults=1, targets=targets)
+            reload(stack.arm)
+            letters.write_plans(plans, estate.shares[0])
+            # A fleet of one: its log is a file, which is read for what should not be in it.
+            fleet = Fleet(stack, random.Random(seed))
+            try:
+                fleet.start()
+                with Outside(stack.storage, stack.arm) as outside:
+                    awaited(lambda: _is_ready(stack.data), seconds=30, what="a host that serves")
+                    storm = _Storm(stack.storage, outside, estate, tell)
+                    result = storm.run(Result(seed=seed, alerts=alerts), patience=patience)
+            finally:
+                fleet.close()
+            result.faults += [*fleet.died, *fleet.worries()]
+            return result
+
+
+class _Storm:
+    def __init__(
+        self, storage: str, outside: Outside, estate: Estate, tell: Callable[[str], None]
+    ) -> None:
+        self._storage = storage
+        self._outside = outside
+        self._estate = estate
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._sent: dict[str, Letter] = {}
+        self._sent_at: dict[str, datetime] = {}
+        """When the first message of each request was put on the queue."""
+
+    def run(self, result: Result, *, patience: float) -> Result:
+        """Send everything, watch until all is quiet, and judge."""
+        plan_source, pipeline_source = self._estate.shares
+        alerts = letters.alerts(plan_source, result.alerts, seed=result.seed)
+        middle = len(alerts) // 2
+        left = iter([*alerts[:middle], letters.pipeline(pipeline_source), *alerts[middle:]])
+        began = time.monotonic()
+        with ThreadPoolExecutor(_THREADS) as pool:
+            senders = [pool.submit(self._send, left) for _ in range(_THREADS)]
+            while waiting := self._waiting(senders):
+                result.most_waiting = max(result.most_waiting, waiting)
+                if time.monotonic() - began > patience:
+                    break
+                time.sleep(_LOOK_SECONDS)
+            result.emptying = time.monotonic() - began
+            result.sending = max(sender.result() for sender in senders) - began
+        self._tell("the events are read, the last ends and counts awaited")
+        facts = self._facts()
+        give_up = time.monotonic() + _SETTLING_SECONDS
+        while _unsettled(facts) and time.monotonic() < give_up:
+            time.sleep(_LOOK_SECONDS)
+            facts = self._facts()
+        return self._judged(result, facts)
+
+    def _send(self, left: Iterator[Letter]) -> float:
+        """Put on the queue what no other thread has taken; return when the last was there."""
+        with QueueClient.from_connection_string(self._storage, REQUESTS) as queue:
+            while True:
+                with self._lock:
+                    letter = next(left, None)
+                    if letter is None:
+                        return time.monotonic()
+                    self._sent_at.setdefault(letter.request_id, datetime.now(UTC))
+                message = queue.send_message(letter.text)
+                self._sent[str(message.id)] = letter
+
+    def _waiting(self, senders: Sequence[Future[float]]) -> int:
+        """Return what stands on the queues; never 0 while there is more to come."""
+        sending = not all(sender.done() for sender in senders)
+        waiting = self._outside.waiting_messages()
+        self._tell(f"{len(self._sent)} sent, {waiting} on the queue")
+        return waiting or sending
+
+    def _facts(self) -> Facts:
+        outside = self._outside
+        rows, waiting = len(outside.open_rows()), outside.waiting_messages()
+        outside.take()
+        plan_source, pipeline_source = self._estate.shares
+        return Facts(
+            alerts={
+                message_id: letter
+                for message_id, letter in self._sent.items()
+                if letter.request_id != PIPELINE
+            },
+            texts=outside.texts,
+            records=[str(record["requestId"]) for record in outside.records().values()],
+            jobs=[str(job["source_share"]) for job in outside.jobs()],
+            plan_source=plan_source.name,
+            pipeline_source=pipeline_source.name,
+            cooldowns=self._cooldowns(),
+            open_rows=rows,
+            waiting=waiting,
+            poisoned=0,
+            wrong_files=0,
+        )
+
+    def _cooldowns(self) -> dict[str, int]:
+        """Return who holds a cooldown, and how many alerts the claim says to have folded."""
+        with TableServiceClient.from_connection_string(self._storage) as tables:
+            claims = tables.get_table_client(CLAIMS).list_entities()
+            return {
+                str(holder["requestId"]): int(claim["folded"])
+                for claim in claims
+                if str(claim["thing"]).startswith("cooldown:")
+                for holder in json.loads(str(claim["holders_0"]))
+            }
+
+    def _judged(self, result: Result, facts: Facts) -> Result:
+        facts = replace(facts, poisoned=len(self._outside.poisoned()), wrong_files=self._wrong())
+        answers = Answers.of(facts.texts)
+        counts = Counter(letter.request_id for letter in facts.alerts.values())
+        result.copies = max(counts.values())
+        result.folded = folded_messages(facts)
+        result.counted = sum(facts.cooldowns.values())
+        result.event_copies = answers.copies
+        result.faults = faults(facts)
+        for request_id in answers.starters():
+            result.starter, result.starting = request_id, counts[request_id]
+            result.recovery = self._took(answers.ends[request_id], "finishedAt")
+        if PIPELINE in answers.ends:
+            end = answers.ends[PIPELINE]
+            result.accepted = self._took(end, "acceptedAt")
+            result.refreshed = self._took(end, "finishedAt")
+            if result.accepted > ACCEPTED_WITHIN_SECONDS:
+                result.faults.append(
+                    f"the pipeline's request was accepted after {result.accepted:.1f} s, "
+                    f"not within {ACCEPTED_WITHIN_SECONDS:.0f} s"
+                )
+        return result
+
+    def _took(self, end: Json, until: str) -> float:
+        """Return the seconds from the first message of a request to a time of its end."""
+        moment = datetime.fromisoformat(end[until])
+        return (moment - self._sent_at[end["requestId"]]).total_seconds()
+
+    def _wrong(self) -> int:
+        """Count the files that are not those of the newest recovery point."""
+        wrong = 0
+        for share, target in zip(self._estate.shares, (PLAN_TARGET, PIPELINE_TARGET), strict=True):
+            written = self._estate.written(share, share.newer, {"target": target})
+            for path, content in written.items():
+                wrong += not path.is_file() or path.read_bytes() != content
+        return wrong
+
+
+def _is_ready(data: Path) -> bool | None:
+    ready = [process.first_line(output, "ready ") for output in data.glob("host-*/out")]
+    return True if any(ready) else None
+
+
+def _unsettled(facts: Facts) -> bool:
+    """Whether something may yet come: an end, an answer, or the count of what was folded."""
+    if facts.open_rows or facts.waiting:
+        return True
+    return sum(facts.cooldowns.values()) != folded_messages(facts)
