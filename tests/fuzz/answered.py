@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,8 +24,11 @@ from restore_core.errors import ArmError, NotSent
 from restore_core.events import MAX_EVENT_BYTES
 from restore_core.lifecycle import Rejection
 from restore_core.ports import ChosenPoint, JobListing
+from restore_core.record import RestoreRecord
 from restore_core.request import RestoreRequest
 from restore_core.vault import Job, Operation, ProtectedItem
+from tests.fuzz.envelopes import PLAN_NAMES, PLANS
+from tests.fuzz.plain_reading import Reading, read
 from tests.simulators.vaults import MemoryVaults
 from tests.simulators.world import World
 
@@ -48,15 +51,8 @@ _PATH = re.compile(
     re.IGNORECASE,
 )
 _QUERY = re.compile(r"api-version=2026-07-01(?:&\$filter=[A-Za-z0-9%._~-]+)?")
+_QUEUE = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
 _SENDABLE = re.compile(r"[\x20-\x7e]+")
-
-
-FIELDS = {
-    *("schemaVersion", "action", "requestId", "vaultId", "source", "recoveryPoint", "target"),
-    *("items", "copyOptions", "identity", "dryRun", "priority", "startDeadline", "requestedBy"),
-    *("reason", "traceparent", "labels"),
-}
-"""The fields of version 1.0."""
 
 
 class _NotingArm(ArmClient):
@@ -175,35 +171,46 @@ class Tally:
                 self.problems[re.sub(r"\W+", " ", problem["message"])[:40]] += 1
 
 
-def check_message(body: bytes, tally: Tally) -> None:
-    """Deliver one message to a new world, twice, and let it come to its end."""
+def check_message(body: bytes, tally: Tally, *, before: bytes | None = None) -> None:
+    """Deliver one message to a new world, twice, and let it come to its end.
+
+    An alert that was answered a moment before may make the message one of a storm.
+    """
     world = World()
+    world.plans = PLANS
     vaults = NotingVaults(world)
     world.vaults = vaults
     world.start()
     try:
         with _no_errors():
+            old = _answer_before(world, before)
             message = world.send(body)
-            rejected = _rejections(world)
-            records = world.records()
+            rejected = _rejections(world.queue.sent)
+            records = [record for record in world.records() if record.key not in old]
             assert len(rejected) + len(records) == 1, "not one rejection or one record"
             world.app.handle(message, world.now)
-            assert len(world.records()) == len(records), "a second record of one message"
+            assert len(world.records()) == len(records) + len(old), "a second record of one message"
             world.sweep_until_quiet()
-        texts = list(dict.fromkeys(world.queue.sent))
+        ends = {world.record(key).event for key in old}
+        texts = [text for text in dict.fromkeys(world.queue.sent) if text not in ends]
         assert len(texts) == 1, "copies of an event differ, or there is none"
         event = check_event(texts[0])
-        reason = reason_to_reject(body)
+        plain = read(body)
+        reason = plain.reason_to_reject
         assert rejected or reason is None, f"accepted, though it {reason}"
         if rejected:
             outcome = _check_rejection(event, message.id)
         else:
             world.check_laws()
             outcome = f"{event['data']['phase']}, {event['data']['reason']}"
-            record = world.records()[0]
+            record = world.record(records[0].key)
             check_body(record.part.body)
             assert record.finished_at is not None
             assert record.finished_at - record.accepted_at < SOON, f"ended late: {outcome}"
+            _check_origin(record, plain)
+            if record.plan is not None:
+                outcome += ", by a plan"
+        _check_queues(world)
         for url in vaults.urls:
             check_url(url)
     finally:
@@ -211,35 +218,38 @@ def check_message(body: bytes, tally: Tally) -> None:
     tally.keep(outcome, texts, len(vaults.urls))
 
 
-def reason_to_reject(body: bytes) -> str | None:
-    """Say why a message must be rejected, as far as a plain reading of it tells; read apart from
-    the product.
-    """
-    found: list[str] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({name for name, _ in pairs}) < len(pairs):
-            found.append("has a key twice")
-        if any(value is None for _, value in pairs):
-            found.append("has a null")
-        texts = [text for pair in pairs for text in pair if isinstance(text, str)]
-        if re.search("[\ud800-\udfff]", "\n".join(texts)):
-            found.append("has half a character")
-        return dict(pairs)
-
-    try:
-        value = json.loads(body, object_pairs_hook=look, parse_constant=found.append)
-    except (ValueError, RecursionError):
-        return None  # no plain JSON: perhaps base64 of it
-    if not isinstance(value, dict):
-        return None
-    if unknown := set(value) - FIELDS:
-        found.append(f"has the unknown field {min(unknown)!r}")
-    return found[0] if found else None
+def _answer_before(world: World, before: bytes | None) -> set[str]:
+    """Let a plan answer another alert first; return the keys of the records."""
+    if before is None:
+        return set()
+    world.send(before)
+    (record,) = world.records()
+    assert record.plan is not None
+    return {record.key}
 
 
-def _rejections(world: World) -> list[str]:
-    return [text for text in world.queue.sent if "MessageRejected" in json.loads(text)["type"]]
+def _check_origin(record: RestoreRecord, plain: Reading) -> None:
+    """Check that a request has the id that its sender gave it, and the time of its message."""
+    request = record.request
+    if plain.request_id is not None:
+        assert request.request_id == plain.request_id, "another id"
+        assert record.source_event_id == plain.event_id, "another event"
+    assert record.requested_at <= record.accepted_at, "requested after it was accepted"
+    if plain.is_alert or record.plan is not None:
+        assert request.requested_by == f"plan:{record.plan}"
+        assert record.plan in PLAN_NAMES
+
+
+def _check_queues(world: World) -> None:
+    """Check that an event went to one queue, and never to where requests come from."""
+    for name, texts in world.queue.replies.items():
+        assert _QUEUE.fullmatch(name), f"an event went to {name!r}"
+        assert not name.startswith(world.settings.request_queue), "an event is no request"
+        assert len(set(texts)) == 1
+
+
+def _rejections(texts: Sequence[str]) -> list[str]:
+    return [text for text in texts if "MessageRejected" in json.loads(text)["type"]]
 
 
 def _check_rejection(event: dict[str, Any], message_id: str) -> str:

@@ -12,23 +12,31 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.answered import Tally, check_message
+from tests.fuzz.envelopes import (
+    BEFORE,
+    ENVELOPE_EDGES,
+    STORM,
+    envelopes_with_one_trick,
+    good_alerts,
+    good_events,
+)
 from tests.fuzz.strategies import (
     EDGES,
-    MAX_MESSAGE,
     TO_REJECT,
     good_messages,
     messages,
     messages_with_one_trick,
-    write,
+    written,
 )
 
-GOOD = st.builds(
-    lambda message, ascii_only: write(message, ascii_only=ascii_only).encode(
-        "utf-8", "surrogatepass"
-    )[:MAX_MESSAGE],
-    good_messages(),
-    st.booleans(),
+GOOD = st.one_of(good_messages(), good_messages(), good_messages(), good_events(), good_alerts())
+ANYTHING = messages(GOOD)
+SENT = st.one_of(
+    *(st.tuples(body, st.none()) for body in (ANYTHING, ANYTHING, ANYTHING, written(GOOD))),
+    # In the middle of a storm.
+    st.tuples(written(good_alerts()), st.sampled_from(sorted(BEFORE.values()))),
 )
+"""A message, and the alert before it, if any."""
 
 
 @dataclass
@@ -39,11 +47,11 @@ class Campaign:
     tally: Tally = field(default_factory=Tally)
     bugs: dict[str, bytes] = field(default_factory=dict)
 
-    def deliver(self, body: bytes) -> None:
-        """Check one message."""
+    def deliver(self, body: bytes, before: bytes | None = None) -> None:
+        """Check one message, in the middle of a storm where there is an alert before it."""
         self.sent += 1
         try:
-            check_message(body, self.tally)
+            check_message(body, self.tally, before=before)
         except Exception as error:  # noqa: BLE001  (every kind is a bug, and the next one counts too)
             bug = _place_of(error)
             if bug not in self.bugs or len(body) < len(self.bugs[bug]):
@@ -55,8 +63,11 @@ def run(
 ) -> Campaign:
     """Send the messages at the edges of all limits, and so many others out of a seed."""
     campaign = Campaign()
-    for body in (*EDGES, *TO_REJECT, *messages_with_one_trick()):
+    tricks = (*messages_with_one_trick(), *envelopes_with_one_trick())
+    for body in (*EDGES, *TO_REJECT, *ENVELOPE_EDGES, *tricks):
         campaign.deliver(body)
+    for body, before in STORM:
+        campaign.deliver(body, before)
 
     @settings(
         max_examples=examples,
@@ -66,9 +77,9 @@ def run(
         suppress_health_check=list(HealthCheck),
     )
     @seed(number)
-    @given(st.one_of(messages, messages, messages, GOOD))
-    def deliver(body: bytes) -> None:
-        campaign.deliver(body)
+    @given(SENT)
+    def deliver(sent: tuple[bytes, bytes | None]) -> None:
+        campaign.deliver(*sent)
         progress(campaign)
 
     deliver()

@@ -130,7 +130,9 @@ NAMES = (
     *("schemaVersion", "action", "requestId", "vaultId", "source", "storageAccountId"),
     *("fileShare", "protectedItemId", "recoveryPoint", "id", "select", "time", "maxAge", "target"),
     *("location", "folder", "items", "path", "type", "copyOptions", "identity", "dryRun"),
-    *("priority", "startDeadline", "requestedBy", "reason", "traceparent", "labels"),
+    *("priority", "startDeadline", "requestedBy", "reason", "traceparent", "labels", "replyTo"),
+    *("specversion", "data", "data_base64", "eventType", "topic", "eventTime", "schemaId"),
+    *("essentials", "alertId", "alertRule", "monitorCondition", "customProperties", "restorePlan"),
 )
 
 
@@ -167,6 +169,7 @@ def good_messages(draw: st.DrawFn) -> dict[str, Any]:
             "priority": st.sampled_from(("normal", "emergency")),
             "startDeadline": st.sampled_from(("PT1H", "P9999D", "2026-02-05T08:00:00+14:00")),
             "identity": st.sampled_from([{"type": "systemAssigned"}]),
+            "replyTo": st.sampled_from(("replies-1", "a1b", "restore-requests", "q" * 63)),
             "items": st.lists(
                 st.fixed_dictionaries({"path": paths, "type": st.just("File")}),
                 min_size=1,
@@ -224,9 +227,9 @@ def _doubled(value: dict[str, Any], name: str, other: Any) -> Twice:
 
 
 @st.composite
-def wrong_messages(draw: st.DrawFn) -> Any:
+def wrong(draw: st.DrawFn, good: st.SearchStrategy[Any]) -> Any:
     """A good message that goes wrong in a few places."""
-    body: Any = {"": copy.deepcopy(draw(good_messages()))}
+    body: Any = {"": copy.deepcopy(draw(good))}
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.sampled_from([place for place in places(body) if place]))
         holder, last = _at(body, at[:-1]), at[-1]
@@ -294,13 +297,6 @@ TRICKED = {"requestId", "vaultId", "storageAccountId", "protectedItemId", "fileS
 }
 
 
-documents = st.builds(
-    lambda value, ascii_only: write(value, ascii_only=ascii_only).encode("utf-8", "surrogatepass"),
-    st.one_of(wrong_messages(), wrong_messages(), good_messages(), values),
-    st.booleans(),
-)
-"""JSON, by intent."""
-
 EDGES = (
     *(b"", b" ", b"\x00", b"\xef\xbb\xbf", b"\xff\xfe{\x00}\x00", b"null", b"[]", b"{}", b"-"),
     *(b"[" * MAX_MESSAGE, b'{"a":' * 13_000, b'"' + b"\\" * 60_000, b"{" + b" " * 65_000),
@@ -353,14 +349,7 @@ def _broken(body: bytes, at: int, change: bytes) -> bytes:
     return body[:at] + change + body[at + 1 :]
 
 
-broken = st.builds(
-    _broken,
-    documents,
-    st.integers(0, MAX_MESSAGE),
-    st.sampled_from([b"", b"\xff", b"\x00", b"\xed\xa0\x80", b'"', b"}", b"\\u", b"\xc3", b",,"]),
-)
-"""Documents with one byte that went wrong."""
-
+_BYTES = (b"", b"\xff", b"\x00", b"\xed\xa0\x80", b'"', b"}", b"\\u", b"\xc3", b",,")
 _WRAPPINGS: tuple[Callable[[bytes], bytes], ...] = (
     lambda body: body,
     lambda body: body,
@@ -374,9 +363,31 @@ _WRAPPINGS: tuple[Callable[[bytes], bytes], ...] = (
     lambda body: body.decode("utf-8", "replace").encode("utf-16"),
     lambda body: json.dumps(body.decode("utf-8", "replace")).encode(),
 )
-messages = st.builds(
-    lambda body, wrap: wrap(body)[:MAX_MESSAGE],
-    st.one_of(documents, documents, documents, broken, noise),
-    st.sampled_from(_WRAPPINGS),
-)
-"""Anything that may lie on the request queue."""
+
+
+def documents(good: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
+    """JSON, by intent: good messages, such as went wrong, and anything."""
+    return written(st.one_of(wrong(good), wrong(good), good, values))
+
+
+def written(value: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
+    """Write values as messages, in ASCII or not."""
+    return st.builds(
+        lambda value, ascii_only: write(value, ascii_only=ascii_only).encode(
+            "utf-8", "surrogatepass"
+        )[:MAX_MESSAGE],
+        value,
+        st.booleans(),
+    )
+
+
+def messages(good: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
+    """Anything that may lie on the request queue."""
+    whole = documents(good)
+    # One byte of these went wrong.
+    broken = st.builds(_broken, whole, st.integers(0, MAX_MESSAGE), st.sampled_from(_BYTES))
+    return st.builds(
+        lambda body, wrap: wrap(body)[:MAX_MESSAGE],
+        st.one_of(whole, whole, whole, broken, noise),
+        st.sampled_from(_WRAPPINGS),
+    )

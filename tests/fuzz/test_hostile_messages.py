@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import uuid
 
 import pytest
@@ -15,8 +16,10 @@ from restore_core.settings import Storage
 from tests.fuzz import campaign
 from tests.fuzz.answered import Tally, check_event, check_message, check_url
 from tests.fuzz.campaign import Campaign
+from tests.fuzz.envelopes import STORM, alert, cloud_event, grid_event
+from tests.fuzz.plain_reading import Reading, read
 from tests.fuzz.strategies import ITEM, TO_REJECT
-from tests.simulators.world import VAULT
+from tests.simulators.world import VAULT, request
 
 EXAMPLES = 400
 SEED = 4
@@ -40,7 +43,9 @@ def test_every_message_leads_to_one_rejection_or_to_one_record_that_ends(sent: C
 def test_the_messages_come_to_every_kind_of_answer(sent: Campaign) -> None:
     wanted = {
         *("rejected, Unreadable", "rejected, Invalid", "rejected, UnknownRequest"),
+        *("rejected, NoPlan", "rejected, NotFired", "rejected, Folded"),
         *("Completed, JobCompleted", "Planned, Planned"),
+        *("Completed, JobCompleted, by a plan", "Planned, Planned, by a plan"),
     }
     assert all(sent.tally.outcomes[outcome] >= 3 for outcome in wanted)
     assert len(sent.tally.problems) > 30
@@ -53,6 +58,55 @@ def test_what_a_careless_reader_would_let_pass_is_rejected(body: bytes) -> None:
     tally = Tally()
     check_message(body, tally)
     assert set(tally.outcomes) == {"rejected, Invalid"}
+
+
+@pytest.mark.parametrize("body", TO_REJECT)
+def test_so_it_is_where_an_event_brings_it(body: bytes) -> None:
+    tally = Tally()
+    for event in (cloud_event({}), grid_event({})):
+        check_message(json.dumps(event).encode().replace(b"{}", body), tally)
+    assert tally.outcomes == {"rejected, Invalid": 2}
+
+
+@pytest.mark.parametrize(("body", "before"), STORM)
+def test_an_alert_of_a_storm_is_folded_and_would_start_a_restore_alone(
+    body: bytes, before: bytes
+) -> None:
+    tally = Tally()
+    check_message(body, tally, before=before)
+    assert set(tally.outcomes) == {"rejected, Folded"}
+    alone = Tally()
+    check_message(body, alone)
+    assert {outcome.rpartition(", ")[2] for outcome in alone.outcomes} == {"by a plan"}
+
+
+@pytest.mark.parametrize(
+    ("message", "reading"),
+    [
+        (request("r1"), Reading(request_id="r1")),
+        (cloud_event(request("r1")), Reading(request_id="r1", event_id="event-1")),
+        (
+            cloud_event(request("x", requestId=None), source="größe", id="🎉"),
+            Reading(request_id="evt-c5f11e317bb00b1ec30c2d6e8ab4172c", event_id="🎉"),
+        ),
+        (alert(alertId=5), Reading(is_alert=True)),
+        (request("r1", hello=1), Reading("has the unknown field 'hello'", "r1")),
+        (
+            cloud_event(grid_event({})),
+            Reading("is an event in an event", event_id="event-1"),
+        ),
+        ([request("r1")] * 2, Reading("is a list of several, or of none")),
+        ("r1", Reading("is no object")),
+    ],
+)
+def test_a_plain_reading_of_a_message_sees_what_it_is_there_for(
+    message: object, reading: Reading
+) -> None:
+    found = read(json.dumps(message).encode())
+    if reading.reason_to_reject:
+        assert found.reason_to_reject == reading.reason_to_reject
+    else:
+        assert found == reading
 
 
 @pytest.mark.parametrize("encoding", ["none", "base64"])

@@ -7,6 +7,7 @@ The laws must hold every time. A new external call is covered by being made.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,8 +18,11 @@ import pytest
 
 from restore_core.errors import ArmAnswer, StoreUnavailable
 from restore_core.guards import Guards
+from restore_core.plans import read_plans
 from restore_core.ports import Completions, Holder, Message, RestorePost, Store, Vaults
 from restore_core.record import hash_key
+from restore_core.times import format_time
+from tests.restore_core.given import alert_body, plans_body
 from tests.simulators.store import memory_store, rows
 from tests.simulators.vaults import Fate
 from tests.simulators.world import (
@@ -124,6 +128,54 @@ def _start_that_is_given_back(world: World) -> list[dict[str, Any] | bytes]:
     ]
 
 
+def _alerts(*names: str, share: str = "finance") -> Scenario:
+    """Alerts for one plan, which stops after its first failure."""
+    plan = {
+        "name": "the-plan",
+        "match": {"alertRule": "*"},
+        "vaultId": VAULT,
+        "source": {"storageAccountId": f"{ACCOUNTS}/source1", "fileShare": share},
+        "recoveryPoint": {"maxAge": "P60D"},
+        "target": elsewhere("recovered"),
+        "cooldown": "PT6H",
+        "breaker": {"failures": 1},
+    }
+
+    def scenario(world: World) -> list[dict[str, Any] | bytes]:
+        world.plans = read_plans(json.dumps(plans_body(plan)).encode())
+        world.vaults.missing_shares = {"gone"}
+        fired = format_time(world.now)
+        return [alert_body(alertId=name, firedDateTime=fired) for name in names]
+
+    return scenario
+
+
+def _in_an_event(_world: World) -> list[dict[str, Any] | bytes]:
+    event = {
+        "specversion": "1.0",
+        "type": "com.contoso.restore",
+        "source": "/pipelines/refresh",
+        "id": "event-1",
+        "time": "2026-02-05T06:00:00Z",
+        "data": request("r1", requestId=None),
+    }
+    return [event]
+
+
+def _reply_queue(world: World) -> list[dict[str, Any] | bytes]:
+    share = f"{ACCOUNTS}/*/fileServices/default/shares/*"
+    rule = {
+        "name": "all",
+        "vaults": [VAULT],
+        "sources": [share],
+        "originalLocation": "overwrite",
+    }
+    world.guards = Guards.model_validate(
+        {"schemaVersion": "1.0", "rules": [rule], "replyQueues": ["replies"]}
+    )
+    return [request("r1", replyTo="replies"), request("r2", replyTo="not-listed")]
+
+
 SCENARIOS: dict[str, Scenario] = {
     **{shape: _shape(shape) for shape in SHAPES},
     "a dry run": lambda _world: [request(dryRun=True)],
@@ -143,6 +195,11 @@ SCENARIOS: dict[str, Scenario] = {
     "a vault behind a Resource Guard": _guarded_vault,
     "an allowance that a day gives back": _day_that_passes,
     "an allowance that a refused restore gives back": _start_that_is_given_back,
+    "an alert": _alerts("a1"),
+    "three alerts of a storm": _alerts("a1", "a2", "a3"),
+    "two alerts of a plan that fails": _alerts("a1", "a2", share="gone"),
+    "a request in an event": _in_an_event,
+    "a reply queue": _reply_queue,
 }
 
 
@@ -240,6 +297,20 @@ def check(world: World) -> None:
     assert "target" not in held, f"targets that are held for ever: {held}"
     for key in held.get("starts", ()):
         assert world.record(key).tries, f"{key} was counted and started nothing"
+    records = {record.key: record for record in world.records()}
+    of_plans = {key for key, record in records.items() if record.plan is not None}
+    assert len(of_plans) <= 1, "a storm became more than one request"
+    assert set(held.get("cooldown", ())) <= of_plans, "alerts are folded into nothing"
+    for record in records.values():
+        copies = [text for text in world.queue.sent if text == record.event]
+        there = [
+            (name, text)
+            for name, texts in world.queue.replies.items()
+            for text in texts
+            if text == record.event
+        ]
+        named = [(record.reply_queue, text) for text in copies] if record.reply_queue else []
+        assert there == named, f"{record.key}: its event went elsewhere"
 
 
 def _kinds(world: World) -> set[str]:

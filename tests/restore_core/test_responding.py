@@ -819,16 +819,6 @@ def test_a_request_counts_from_its_event_and_no_later_than_its_message(
     assert waited <= end["recoveryTimeSeconds"] < waited + 600
 
 
-@pytest.mark.parametrize("year", ["0001", "1600", "1601", "1970"])
-def test_no_time_of_an_event_is_one_that_tables_do_not_take(world: World, year: str) -> None:
-    """Tables hold no time before 1601, and a sweep reads every row."""
-    world.settings = with_settings(paused=True)
-    world.start()
-    world.send(cloud_event(BARE, time=f"{year}-01-01T00:00:00Z"))
-    for row in rows(world.tables, "openrestores"):
-        assert row["requestedAt"].year >= 1601
-
-
 def test_a_start_deadline_counts_from_the_event(world: World) -> None:
     for event_id, deadline in (("late", "PT30M"), ("in-time", "PT2H")):
         body = BARE | {"startDeadline": deadline}

@@ -11,7 +11,7 @@ import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from azure.core import MatchConditions
@@ -28,6 +28,7 @@ from restore_core.store import RestoreStore
 MAX_STRING_UNITS = 32_767
 MAX_ENTITY_BYTES = 1024 * 1024
 MAX_PROPERTIES = 252
+FIRST_TIME = datetime(1601, 1, 1, tzinfo=UTC)
 
 
 class _Entity(dict[str, Any]):
@@ -134,6 +135,8 @@ def _check_limits(entity: Mapping[str, Any]) -> None:
             raise HttpResponseError("PropertyValueTooLarge")
         if isinstance(value, datetime) and value.tzinfo is None:
             raise HttpResponseError("a time without a zone")
+        if isinstance(value, datetime) and value < FIRST_TIME:
+            raise HttpResponseError("OutOfRangeInput")
         size += 2 * (len(name) + units) + 8
     if size > MAX_ENTITY_BYTES:
         raise HttpResponseError("EntityTooLarge")
