@@ -225,7 +225,7 @@ class Reconciler:
             loaded = self._store.load(row.request_id, row.key)
             if loaded.record is None:
                 _log.error("%s: stands open without a record", row.key)
-                if now - row.requested_at > _ORPHAN_AGE:
+                if now - row.accepted_at > _ORPHAN_AGE:
                     self._store.delete_open(row)
                 else:
                     self._store.pull_forward(row, now + LONGEST_WAIT)

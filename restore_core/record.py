@@ -437,6 +437,7 @@ class OpenRow:
     next_check_at: datetime
     is_emergency: bool
     requested_at: datetime
+    accepted_at: datetime
     target_key: str | None = None
     source_key: str | None = None
     waiting_for: WaitingFor | None = None
@@ -455,6 +456,7 @@ class OpenRow:
             next_check_at=next_check_at,
             is_emergency=record.is_emergency,
             requested_at=record.requested_at,
+            accepted_at=record.accepted_at,
             target_key=record.target_key,
             source_key=record.source_key,
             waiting_for=record.waiting_for,
@@ -464,5 +466,8 @@ class OpenRow:
 
     @property
     def rank(self) -> tuple[bool, datetime, str]:
-        """The order among requests that wait for one target: priority, then arrival."""
-        return (not self.is_emergency, self.requested_at, self.key)
+        """The order among requests that wait for one thing: priority, then arrival.
+
+        By our own clock: the time of an event is its sender's word.
+        """
+        return (not self.is_emergency, self.accepted_at, self.key)

@@ -92,7 +92,7 @@ class Watch:
 
     def _by_list(self, rows: Sequence[OpenRow], now: datetime) -> Seen:
         vault_id = VaultId.parse(rows[0].vault_id)
-        since = min(row.requested_at for row in rows)
+        since = min(row.accepted_at for row in rows)
         try:
             listing = self._vaults.jobs(vault_id, since=since, now=now)
         except ArmError as error:

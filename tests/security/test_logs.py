@@ -268,7 +268,7 @@ def test_a_message_that_breaks_the_app_leaves_a_traceback_and_nothing_of_itself(
     def broken(body: bytes, **_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("restore_core.accepting.read_message", broken)
+    monkeypatch.setattr("restore_core.accepting.read_envelope", broken)
     now = datetime.now(UTC)
     app.engine.handle_poisoned(Message(id="m1", body=request(), inserted_at=now), now)
     assert app.until_answered()["data"]["reason"] == "Unreadable"
