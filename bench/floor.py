@@ -94,10 +94,13 @@ class Writer:
     def write(self, key: str) -> None:
         """Make them, in their order."""
         partition = hashlib.sha256(key.encode()).hexdigest()[:2]
-        for one in self._writes:
+        rows: dict[str, str] = {}
+        for number, one in enumerate(self._writes):
+            if one.verb == "insert":
+                rows[one.name] = f"{key}-{number}"
             entity = {
                 "PartitionKey": f"floor-{partition}",
-                "RowKey": key,
+                "RowKey": rows.get(one.name, key),
                 "text": "x" * max(one.sent - _KEYS_AND_TYPES, 0),
             }
             if one.verb == "insert":

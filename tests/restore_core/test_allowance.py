@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,7 +24,7 @@ from restore_core.lifecycle import Phase
 from restore_core.ports import Holder, Store
 from restore_core.reading import read_request
 from restore_core.reconciler import Reconciler
-from restore_core.record import OpenRow, RestoreRecord
+from restore_core.record import OpenRow, RestoreRecord, hash_key
 from restore_core.request import RestoreRequest
 from restore_core.settings import Storage
 from restore_core.store import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
@@ -78,6 +79,11 @@ def waits(store: Store, record: RestoreRecord, why: WaitingFor = WaitingFor.QUOT
     """Let a request stand on the work list as one that waits."""
     row = OpenRow.of(record.waiting(why), NOW + HOUR)
     store.put_open(row)
+    if why is WaitingFor.QUOTA and not record.request.dry_run:
+        for key in (record.source_key, hash_key(str(record.request.vault))):
+            # The mark that it left when it was told to wait.
+            claim = store.read_claim(f"starts:{key}")
+            store.write_claim(replace(claim, wanted=True), claim.holders)
     return row
 
 
@@ -406,8 +412,8 @@ def test_giving_back_wakes_another_share_that_waits_for_the_vault(store: Store) 
 def test_giving_back_what_was_not_taken_changes_nothing_and_wakes_nobody(store: Store) -> None:
     allowance = counting(store, daily_limit_per_share=1)
     allowance.take(a_record("r1"), None, NOW)
-    before = store.read_claim(f"starts:{a_record('r1').source_key}")
     waits(store, a_record("r2"))
+    before = store.read_claim(f"starts:{a_record('r1').source_key}")
     allowance.give_back(a_record("r2"), NOW)
     allowance.give_back(a_record("r1", dryRun=True), NOW)
     assert store.read_claim(before.thing) == before

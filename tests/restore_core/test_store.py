@@ -306,7 +306,7 @@ def test_a_claim_from_before_counts_were_kept_has_folded_nothing(
     store.write_claim(store.read_claim(thing), [me])
     query, known = "thing eq @thing", {"thing": thing}
     (entity,) = store._claims.query_entities(query, parameters=known)
-    del entity["folded"]
+    entity.pop("folded", None)
     store._claims.update_entity(entity, mode=UpdateMode.REPLACE)
     claim = store.read_claim(thing)
     assert (claim.holders, claim.folded) == ((me,), 0)
