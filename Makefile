@@ -9,8 +9,9 @@ WORKERS ?= 2
 SEED ?= 1
 REQUESTS ?= 1000
 EXAMPLES ?= 20000
+ALERTS ?= 10000
 
-.PHONY: setup up demo test bench check format chaos fuzz docs lock audit clean
+.PHONY: setup up demo test bench check format chaos fuzz storm docs lock audit clean
 
 setup: $(READY)
 
@@ -39,6 +40,9 @@ chaos: setup
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --seed $(SEED) --examples $(EXAMPLES)
+
+storm: setup
+	$(BIN)/python -m tests.storm --alerts $(ALERTS)
 
 # What the app costs, beside peers and floors; docs/performance.md explains it.
 bench: setup

@@ -9,7 +9,8 @@ import threading
 
 from rich.console import Console
 
-from local.demo.run import DemoFailedError, run
+from local.demo.run import run
+from local.demo.watch import DemoFailedError
 from local.process import CancelledError
 
 

@@ -21,6 +21,7 @@ from local.demo.scenario import Order
 
 _STYLES = {"Completed": "green", "Failed": "red", "Accepted": "yellow", "": "dim"}
 _SHOWN = (
+    "requestedBy",
     "reason",
     "message",
     "problems",
@@ -56,7 +57,7 @@ class Row:
     def cells(self) -> tuple[str, ...]:
         """The row's texts."""
         return (
-            self.order.id,
+            self.order.name,
             self.order.shape,
             self.phase or "not sent",
             self.waiting_for,
@@ -71,13 +72,11 @@ class Board:
     def __init__(self, console: Console) -> None:
         """Choose by the console: a table needs a terminal that can go back."""
         self._console = console
-        in_place = console.is_terminal and not console.is_dumb_terminal
-        self._live = Live(console=console, auto_refresh=False) if in_place else None
+        self._in_place = console.is_terminal and not console.is_dumb_terminal
+        self._live: Live | None = None
         self._told: dict[str, tuple[str, str]] = {}
 
     def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
         return self
 
     def __exit__(
@@ -104,7 +103,10 @@ class Board:
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show the rows: all of them in place, or those that changed as a line each."""
-        if self._live is not None:
+        if self._in_place:
+            if self._live is None:
+                self._live = Live(console=self._console, auto_refresh=False)
+                self._live.start()
             self._live.update(_table(rows), refresh=True)
             return
         for row in rows:
@@ -121,9 +123,10 @@ class Board:
             self._print(text, indent=6)
 
     def freeze(self) -> None:
-        """Leave the table where it is; what is printed from now on comes below."""
+        """Leave the table where it is; what is shown or printed from now on comes below."""
         if self._live is not None:
             self._live.stop()
+            self._live = None
 
     def _print(self, text: str, *, indent: int = 0, style: str = "") -> None:
         """Print text as it stands, names with brackets too; only a terminal gets lines wrapped."""
@@ -144,7 +147,7 @@ def line(row: Row) -> str:
 def event_lines(event: Mapping[str, Any]) -> list[str]:
     """An event in a few lines, with the fields' own names."""
     data = event["data"]
-    shown = [f"{name}: {_value(data[name])}" for name in _SHOWN if name in data]
+    shown = [f"{name}: {_value(data[name])}" for name in _SHOWN if data.get(name)]
     return [f"{event['type']} {event['id']}", *shown]
 
 

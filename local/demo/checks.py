@@ -59,26 +59,29 @@ def files_are_back(order: Order, orders: Sequence[Order]) -> Check:
     if wrong:
         return Check(
             held=False,
-            words=f"{order.id}: {len(wrong)} of {len(wanted)} files are not those of recovery "
+            words=f"{order.name}: {len(wrong)} of {len(wanted)} files are not those of recovery "
             f"point {order.point}: {_named(wrong)}",
         )
-    words = f"{order.id}: {len(wanted)} files compared, all byte for byte as in {order.point}"
+    words = f"{order.name}: {len(wanted)} files compared, all byte for byte as in {order.point}"
     if again:
         words += f" ({again} more were then replaced by a later request)"
     return Check(held=True, words=words)
 
 
-def nothing_else_changed(before: Picture, after: Picture, orders: Iterable[Order]) -> Check:
+def nothing_else_changed(
+    before: Picture, after: Picture, orders: Iterable[Order], *, meanwhile: str = ""
+) -> Check:
     """No file was changed, added or removed but those that were asked for."""
     asked = {path for order in orders for path in order.writes}
     others = (before.keys() | after.keys()) - asked
     changed = [path for path in others if before.get(path) != after.get(path)]
     if changed:
-        return Check(held=False, words=f"files that nobody asked for changed: {_named(changed)}")
+        words = f"{meanwhile}files that nobody asked for changed: {_named(changed)}"
+        return Check(held=False, words=words)
     return Check(
         held=True,
-        words=f"nothing else was touched: {len(others)} other files, those of all recovery points "
-        "among them, are what they were",
+        words=f"{meanwhile}nothing else was touched: {len(others)} other files, those of all "
+        "recovery points among them, are what they were",
     )
 
 
@@ -86,16 +89,16 @@ def event_is_right(order: Order, events: Sequence[Event]) -> Check:
     """One completion came, and it tells what happened."""
     found = [event["data"] for event in events if event["subject"] == order.id]
     if len(found) != 1:
-        return Check(held=False, words=f"{order.id}: {len(found)} completions came, not one")
+        return Check(held=False, words=f"{order.name}: {len(found)} completions came, not one")
     (data,) = found
     files = data.get("counts", {}).get("files", {})
     told = (data["phase"], data.get("recoveryPoint", {}).get("id"), files.get("restored"))
     wanted = ("Completed", order.point, len(order.writes))
     if told != wanted:
-        return Check(held=False, words=f"{order.id}: the event says {told}, expected {wanted}")
+        return Check(held=False, words=f"{order.name}: the event says {told}, expected {wanted}")
     return Check(
         held=True,
-        words=f"{order.id}: one event, Completed, with the right recovery point and count",
+        words=f"{order.name}: one event, Completed, with the right recovery point and count",
     )
 
 
@@ -105,15 +108,17 @@ def one_waited(order: Order, events: Sequence[Event], *, waited_for: Container[s
     mine, theirs = data.get(order.id, {}), data.get(str(order.after), {})
     began, ended = mine.get("triggeredAt"), theirs.get("finishedAt")
     if began is None or ended is None:
-        return Check(held=False, words=f"{order.id}: the events do not tell when it was triggered")
+        return Check(
+            held=False, words=f"{order.name}: the events do not tell when it was triggered"
+        )
     if datetime.fromisoformat(began) < datetime.fromisoformat(ended):
         return Check(
             held=False,
-            words=f"{order.id}: triggered at {began}, before {order.after} ended at {ended}",
+            words=f"{order.name}: triggered at {began}, before {order.after} ended at {ended}",
         )
     if "TargetBusy" not in waited_for:
-        return Check(held=False, words=f"{order.id}: was never seen to wait for TargetBusy")
-    return Check(held=True, words=f"{order.id}: waited until {order.after} had left their target")
+        return Check(held=False, words=f"{order.name}: was never seen to wait for TargetBusy")
+    return Check(held=True, words=f"{order.name}: waited until {order.after} had left their target")
 
 
 def one_restore_each(
@@ -136,7 +141,7 @@ def one_restore_each(
     )
 
 
-def message_was_rejected(message_id: str, events: Sequence[Event]) -> Check:
+def message_was_rejected(message_id: str | None, events: Sequence[Event]) -> Check:
     """The message that is no request got its answer."""
     reasons = [
         str(event["data"]["reason"])
@@ -146,6 +151,20 @@ def message_was_rejected(message_id: str, events: Sequence[Event]) -> Check:
     if reasons != ["Unreadable"]:
         return Check(held=False, words=f"the message that is no request was answered: {reasons}")
     return Check(held=True, words="the message that is no request was answered: Unreadable")
+
+
+def alert_was_folded(message_id: str | None, order: Order, events: Sequence[Event]) -> Check:
+    """The next alert of a storm started nothing, and its answer names the request that runs."""
+    answers = [
+        (str(event["data"]["reason"]), order.id in event["data"]["message"])
+        for event in events
+        if event["type"] == REJECTED and event["subject"] == message_id
+    ]
+    if answers != [("Folded", True)]:
+        return Check(held=False, words=f"the second alert was answered: {answers}")
+    return Check(
+        held=True, words=f"the second alert was answered: Folded, into the request of {order.name}"
+    )
 
 
 def nothing_is_left(*, messages: int, rows: int) -> Check:

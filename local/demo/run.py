@@ -1,7 +1,7 @@
 """The demo from beginning to end.
 
-Knows the order of things: start, damage, ask, watch, check, sum up. Everything that was started is
-ended, however it comes out.
+Knows the order of things: start, a day with requests, a night with alerts, check, sum up.
+Everything that was started is ended, however it comes out.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import requests
 from azure.core.exceptions import AzureError
 from rich.console import Console
 
-from local.demo import checks, scenario
-from local.demo.board import Board, Row
+from local.demo import checks, night, scenario
+from local.demo.board import Board
 from local.demo.checks import Check
 from local.demo.outside import COMPLETIONS, REQUESTS, Outside
 from local.demo.scenario import Damage, Order
-from local.process import CancelledError, ChildFailedError
+from local.demo.watch import LOOK_SECONDS, DemoFailedError, Watch
+from local.process import ChildFailedError
 from local.stack import Stack
 
 SETTINGS = {
@@ -36,14 +36,7 @@ SETTINGS = {
     "RESTORE_RETRY_BASE_SECONDS": "1",
     "RESTORE_RETRY_MAX_SECONDS": "2",
 }
-TIME_SCALE = 6.0
-WATCH_SECONDS = 90.0
-SETTLE_SECONDS = 10.0
-LOOK_SECONDS = 0.25
-
-
-class DemoFailedError(RuntimeError):
-    """The demo could not come to its checks; the text says why."""
+TIME_SCALE = 10.0
 
 
 def run(
@@ -55,8 +48,8 @@ def run(
 ) -> bool:
     """Run the demo; whether everything held.
 
-    `before_checks` gets the vault emulator's root folder when all requests have ended: a test
-    shows with it that the checks look at the files and not at what the events say.
+    `before_checks` gets the vault emulator's root folder when the requests of the day have ended: a
+    test shows with it that the checks look at the files and not at what the events say.
 
     Raises:
         CancelledError: `ended` was set.
@@ -64,67 +57,72 @@ def run(
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="restore-demo-") as folder, Board(console) as board:
-        log = Path(folder) / "log"
+        log, plans = Path(folder) / "log", Path(folder) / "restore-plans.json"
+        night.write_plans(plans)
+        settings = {**SETTINGS, "RESTORE_PLANS": str(plans)}
         board.head("Storage, a backup vault and the app start on this machine")
         try:
             with contextlib.ExitStack() as running:
                 with _errors_in(log):
                     stack = running.enter_context(
-                        Stack(time_scale=time_scale, settings=SETTINGS, cancelled=ended)
+                        Stack(time_scale=time_scale, settings=settings, cancelled=ended)
                     )
                 board.say(f"ready after {time.monotonic() - began:.1f} s; no Azure is involved")
                 outside = running.enter_context(Outside(stack.storage))
-                demo = _Demo(board=board, stack=stack, outside=outside, ended=ended)
+                watch = Watch(board=board, stack=stack, outside=outside, ended=ended)
+                demo = _Demo(board=board, watch=watch, root=stack.vault_root)
                 try:
                     return demo.run(before_checks, began=began)
                 except (AzureError, requests.RequestException) as error:
                     ended.wait(LOOK_SECONDS)  # a connection breaks before its process is gone
-                    demo.check_alive()
+                    watch.check_alive()
                     raise DemoFailedError(f"{type(error).__name__}: {error}") from error
         except (ChildFailedError, DemoFailedError) as error:
             raise DemoFailedError(f"{error}\n{_last_words(log)}".rstrip()) from error
 
 
 class _Demo:
-    """One demo on a running stack."""
+    """One demo on a running stack: a day with requests, and a night with an alert."""
 
-    def __init__(
-        self, *, board: Board, stack: Stack, outside: Outside, ended: threading.Event
-    ) -> None:
+    def __init__(self, *, board: Board, watch: Watch, root: Path) -> None:
         self._board = board
-        self._stack = stack
-        self._outside = outside
-        self._ended = ended
-        self._events: list[Mapping[str, Any]] = []
-        self._rejected = ""
+        self._watch = watch
+        self._root = root
 
     def run(self, before_checks: Callable[[Path], None] | None, *, began: float) -> bool:
-        root = self._stack.vault_root
+        root, watch = self._root, self._watch
         damage = scenario.damage(root)
         self._tell_damage(damage)
         orders = scenario.orders(root)
         before = checks.picture(root)
         asked = time.monotonic()
-        rows = self._ask_and_watch(orders)
-        took = time.monotonic() - asked
-        messages, left = self._what_is_left()
+        self._board.head(f"Messages go onto the queue {REQUESTS}")
+        rows = watch.answer_all(orders, [scenario.NO_REQUEST])
         if before_checks is not None:
             before_checks(root)
-        found = [
+        day = [
             *(checks.files_are_back(order, orders) for order in orders),
             checks.nothing_else_changed(before, checks.picture(root), orders),
-            *(checks.event_is_right(order, self._events) for order in orders),
             *(
-                checks.one_waited(row.order, self._events, waited_for=row.waited_for)
+                checks.one_waited(row.order, watch.events, waited_for=row.waited_for)
                 for row in rows
                 if row.order.after
             ),
-            checks.one_restore_each(orders, self._events, self._jobs()),
-            checks.message_was_rejected(self._rejected, self._events),
+        ]
+        alert, by_night = self._night()
+        took = time.monotonic() - asked
+        messages, left = watch.what_is_left()
+        everything = [*orders, alert]
+        found = [
+            *day,
+            *by_night,
+            *(checks.event_is_right(order, watch.events) for order in everything),
+            checks.one_restore_each(everything, watch.events, watch.jobs()),
+            checks.message_was_rejected(watch.message_id(scenario.NO_REQUEST), watch.events),
             checks.nothing_is_left(messages=messages, rows=left),
         ]
         self._tell_checks(found)
-        self._sum_up(found, damage, orders, took=took, whole=time.monotonic() - began)
+        self._sum_up(found, damage, everything, took=took, whole=time.monotonic() - began)
         return all(check.held for check in found)
 
     def _tell_damage(self, damage: Damage) -> None:
@@ -135,79 +133,25 @@ class _Demo:
             f"garbage and {damage.intact} are as they were"
         )
 
-    def _ask_and_watch(self, orders: Sequence[Order]) -> list[Row]:
-        """Send everything, and watch until every message is answered."""
-        self._board.head(f"Messages go onto the queue {REQUESTS}")
-        wanted = {order.id: checks.lasting(order, orders) for order in orders}
-        rows = [Row(order=order, files=len(wanted[order.id])) for order in orders]
-        for row in rows:
-            if row.order.after is None:
-                self._send(row)
-        self._rejected = self._outside.send(scenario.NO_REQUEST)
-        self._board.say(f"{scenario.NO_REQUEST!r}, which is no request")
-        give_up = time.monotonic() + WATCH_SECONDS
-        while True:
-            # In this order: a request that is answered has its last phase.
-            answered = {str(event["subject"]) for event in self._take_events()}
-            phases = self._outside.phases()
-            for row in rows:
-                _update(row, phases, wanted[row.order.id], answered=row.order.id in answered)
-                if row.sent_at is None and _is_at_azure(row.order.after, phases):
-                    self._send(row)
-            self._board.show(rows)
-            if all(row.answered for row in rows) and self._rejected in answered:
-                self._board.freeze()
-                return rows
-            if time.monotonic() > give_up:
-                open_rows = ", ".join(row.order.id for row in rows if not row.answered)
-                raise DemoFailedError(
-                    f"after {WATCH_SECONDS:.0f} s there is no answer to: "
-                    f"{open_rows or scenario.NO_REQUEST}"
-                )
-            self._pause()
-
-    def _send(self, row: Row) -> None:
-        order = row.order
-        for _ in range(order.copies):
-            self._outside.send(order.message)
-        row.sent_at = time.monotonic()
-        how = ", in base64" if order.in_base64 else ""
-        how += f", sent {order.copies} times" if order.copies > 1 else ""
-        how += f"; same target as {order.after}" if order.after else ""
-        self._board.say(f"{order.id}: {order.shape}{how}")
-
-    def _take_events(self) -> Sequence[Mapping[str, Any]]:
-        """Take what has come, show it, and return all that has come so far."""
-        for event in self._outside.events():
-            self._events.append(event)
-            self._board.tell(event)
-        return self._events
-
-    def _what_is_left(self) -> tuple[int, int]:
-        """What still stands on the request queue and the work list, after a moment's patience."""
-        give_up = time.monotonic() + SETTLE_SECONDS
-        while any(left := self._outside.left()) and time.monotonic() < give_up:
-            self._pause()
-        self._take_events()
-        return left
-
-    def check_alive(self) -> None:
-        """Raise `DemoFailedError` when a part has ended that should serve."""
-        for name, child in self._stack.children.items():
-            if child.poll() is not None:
-                raise DemoFailedError(f"the {name} ended by itself, with {child.returncode}")
-
-    def _pause(self) -> None:
-        self.check_alive()
-        if self._ended.wait(LOOK_SECONDS):
-            raise CancelledError("the demo")
-
-    def _jobs(self) -> Sequence[Mapping[str, Any]]:
-        """The jobs that the vault ran, by its own account."""
-        answer = requests.get(f"{self._stack.arm}/_emulator/jobs", timeout=10)
-        answer.raise_for_status()
-        jobs: list[Mapping[str, Any]] = answer.json()
-        return jobs
+    def _night(self) -> tuple[Order, list[Check]]:
+        """Let an alert start a restore; return what it must bring back, and how that came out."""
+        self._board.head("At night files are deleted, and Azure Monitor fires alerts")
+        lost = night.delete(self._root)
+        self._board.say(
+            f"{lost} files of {scenario.DAMAGED} are gone, and nobody is awake; the plan "
+            f"{night.PLAN['name']} answers such alerts"
+        )
+        found = checks.picture(self._root)
+        alert = night.order(self._root)
+        second = night.second(alert)
+        self._watch.answer_all([alert], [second])
+        return alert, [
+            checks.files_are_back(alert, [alert]),
+            checks.nothing_else_changed(
+                found, checks.picture(self._root), [alert], meanwhile="by plan: "
+            ),
+            checks.alert_was_folded(self._watch.message_id(second), alert, self._watch.events),
+        ]
 
     def _tell_checks(self, found: Sequence[Check]) -> None:
         self._board.head("Was it true? The files, the events and the vault are checked")
@@ -233,10 +177,14 @@ class _Demo:
         first, *others = orders
         kept = len(checks.lasting(first, orders))
         compared = kept + sum(len(checks.lasting(order, orders)) for order in others)
-        board.say(f"Lost: {damage.lost} files deleted, {damage.garbled} overwritten.")
         board.say(
-            f"Restored: all of them. {kept} files of the share are as in the latest recovery "
-            f"point, {len(first.writes) - kept} in the older version that a later request wanted."
+            f"By day: {damage.lost} files deleted and {damage.garbled} overwritten, all restored; "
+            f"{kept} files of the share were then as in the latest recovery point, "
+            f"{len(first.writes) - kept} in the older version that a later request wanted."
+        )
+        board.say(
+            "By night: an alert recovered the share by plan, as it was before, into the folder "
+            f"{night.FOLDER!r}; the damaged share is as it was found."
         )
         board.say(f"Compared: {compared} files byte for byte, copies elsewhere among them.")
         board.say(
@@ -244,25 +192,6 @@ class _Demo:
             "set-up. A backup job takes a few seconds here, half a minute and more at Azure."
         )
         board.say("Next: `make up` keeps all this running; README.md says how to send a request.")
-
-
-def _update(
-    row: Row, phases: Mapping[str, tuple[str, str]], wanted: Mapping[Path, Path], *, answered: bool
-) -> None:
-    """Bring a row up to date; after its answer it stays as it is."""
-    if row.sent_at is None or row.answered:
-        return
-    row.phase, row.waiting_for = phases.get(row.order.id, ("sent", ""))
-    if row.waiting_for:
-        row.waited_for.add(row.waiting_for)
-    row.right = sum(checks.is_same(live, source) for live, source in wanted.items())
-    row.seconds = time.monotonic() - row.sent_at
-    row.answered = answered
-
-
-def _is_at_azure(request_id: str | None, phases: Mapping[str, tuple[str, str]]) -> bool:
-    """Whether a request has been triggered."""
-    return phases.get(request_id or "", ("Accepted", ""))[0] != "Accepted"
 
 
 @contextlib.contextmanager

@@ -26,7 +26,6 @@ from local.vault.sample import (
 )
 from local.vault.ticks import TICKS_PER_SECOND, rfc3339
 
-NO_REQUEST = "please restore everything :-("
 GARBAGE = b"all your files are encrypted\n"
 DAMAGED = f"{ACCOUNT}/{SHARE}"
 DELETED_FOLDER = "finance"
@@ -52,6 +51,15 @@ class Order:
     copies: int = 1
     """How often the message is put on the queue."""
     in_base64: bool = False
+    alert: Mapping[str, Any] | None = None
+    """The alert that becomes the request by a plan; then nobody sends the request itself."""
+    label: str = ""
+    """What the viewer calls it, where that is not its id."""
+
+    @property
+    def name(self) -> str:
+        """What the viewer calls it."""
+        return self.label or self.id
 
     @property
     def id(self) -> str:
@@ -61,8 +69,19 @@ class Order:
     @property
     def message(self) -> str:
         """The message as it goes onto the queue."""
-        text = json.dumps(self.request)
+        text = json.dumps(self.request if self.alert is None else self.alert)
         return base64.b64encode(text.encode()).decode("ascii") if self.in_base64 else text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stray:
+    """A message that starts nothing, and is answered all the same."""
+
+    text: str
+    words: str
+    """What it is, for the viewer."""
+    after: str | None = None
+    """The request that must be known before it is sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +98,12 @@ class Damage:
         return self.lost + self.garbled + self.intact
 
 
+NO_REQUEST = Stray(
+    text="please restore everything :-(",
+    words="'please restore everything :-(', which is no request",
+)
+
+
 def live_share(root: Path, account: str = ACCOUNT, share: str = SHARE) -> Path:
     """The folder of a live share."""
     return root / "accounts" / account / share
@@ -93,10 +118,10 @@ def points(root: Path) -> list[Point]:
 
 def damage(root: Path) -> Damage:
     """Delete a folder of the live share, overwrite files elsewhere, leave the rest."""
-    share, latest = live_share(root), _snapshot(root, points(root)[-1])
+    share, latest = live_share(root), snapshot(root, points(root)[-1])
     shutil.rmtree(share / DELETED_FOLDER, ignore_errors=True)
     lost = garbled = intact = 0
-    for index, path in enumerate(sorted(_files(latest))):
+    for index, path in enumerate(sorted(files_of(latest))):
         live = share / path
         if live.is_file() and index % 3 == 0:
             live.write_bytes(GARBAGE)
@@ -121,7 +146,7 @@ def orders(root: Path) -> tuple[Order, ...]:
             request=_request("demo-1-share", {"select": "latest"}, copyOptions="Overwrite"),
             shape="share, in place",
             point=latest.id,
-            writes=_whole(_snapshot(root, latest), here),
+            writes=whole(snapshot(root, latest), here),
             copies=2,
         ),
         Order(
@@ -132,7 +157,7 @@ def orders(root: Path) -> tuple[Order, ...]:
             ),
             shape="share, elsewhere",
             point=middle.id,
-            writes=_whole(_snapshot(root, middle), there / "copies/two days ago"),
+            writes=whole(snapshot(root, middle), there / "copies/two days ago"),
             in_base64=True,
         ),
         Order(
@@ -141,7 +166,7 @@ def orders(root: Path) -> tuple[Order, ...]:
             ),
             shape="items, in place",
             point=oldest.id,
-            writes=dict(_parts(_snapshot(root, oldest), here, some, keep_path=True)),
+            writes=dict(_parts(snapshot(root, oldest), here, some, keep_path=True)),
             after="demo-1-share",
         ),
         Order(
@@ -152,7 +177,7 @@ def orders(root: Path) -> tuple[Order, ...]:
             point=latest.id,
             # Into a folder, the emulator puts an item under its own name, without its path.
             writes=dict(
-                _parts(_snapshot(root, latest), there / "for the press", others, keep_path=False)
+                _parts(snapshot(root, latest), there / "for the press", others, keep_path=False)
             ),
             after="demo-2-copy",
         ),
@@ -166,7 +191,7 @@ def _request(
     if folder is not None:
         target = {
             "location": "alternate",
-            "storageAccountId": _account_id(TARGET_ACCOUNT),
+            "storageAccountId": account_id(TARGET_ACCOUNT),
             "fileShare": TARGET_SHARE,
             "folder": folder,
         }
@@ -174,14 +199,15 @@ def _request(
         "schemaVersion": "1.0",
         "requestId": request_id,
         "vaultId": VAULT_ID,
-        "source": {"storageAccountId": _account_id(ACCOUNT), "fileShare": SHARE},
+        "source": {"storageAccountId": account_id(ACCOUNT), "fileShare": SHARE},
         "recoveryPoint": point,
         "target": target,
         **more,
     }
 
 
-def _account_id(name: str) -> str:
+def account_id(name: str) -> str:
+    """The ARM id of a storage account."""
     return f"{_PROVIDERS}/Microsoft.Storage/storageAccounts/{name}"
 
 
@@ -189,16 +215,19 @@ def _items(chosen: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
     return [{"path": path, "type": kind} for path, kind in chosen]
 
 
-def _snapshot(root: Path, point: Point) -> Path:
+def snapshot(root: Path, point: Point) -> Path:
+    """The files of a recovery point."""
     return root / "snapshots" / ACCOUNT / SHARE / point.id
 
 
-def _files(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
+    """The files below a folder, by their paths in it."""
     return [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
 
 
-def _whole(snapshot: Path, target: Path) -> dict[Path, Path]:
-    return {target / path: snapshot / path for path in _files(snapshot)}
+def whole(source: Path, target: Path) -> dict[Path, Path]:
+    """What all files of a folder become in another one."""
+    return {target / path: source / path for path in files_of(source)}
 
 
 def _parts(
@@ -210,4 +239,4 @@ def _parts(
         if kind == "File":
             yield wanted, source
         else:
-            yield from _whole(source, wanted).items()
+            yield from whole(source, wanted).items()

@@ -13,6 +13,7 @@ import json
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +21,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import requests
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
 from azure.storage.queue import QueueClient, QueueMessage
@@ -36,6 +43,7 @@ logger = logging.getLogger("host.queues")
 MINIMUM_POLLING_INTERVAL = 0.1
 POISON_SUFFIX = "-poison"
 LONGEST_QUEUE_NAME = 63
+_DELETE_PAUSES = (0.2, 1.0)
 _NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 Invoke = Callable[[TypedData, Mapping[str, TypedData]], "Future[Outcome]"]
@@ -74,7 +82,7 @@ class QueueAddress:
         )
 
     def client(self, *, threads: int) -> QueueClient:
-        """A client for `threads` threads that never retries: polling does."""
+        """A client for `threads` threads that never retries by itself: polling does."""
         session = requests.Session()
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(pool_maxsize=threads))
@@ -240,7 +248,7 @@ class QueueListener:
             return
         outcome, receipt = self._run(message, text, receipt)
         if outcome.succeeded:
-            self._queue.delete_message(message.id, pop_receipt=receipt)
+            self._delete(message, receipt)
             return
         if self._poison is None:
             # Left under its lease: with nowhere to put it, a release would spin.
@@ -277,6 +285,15 @@ class QueueListener:
             return None
         return str(renewed.pop_receipt)
 
+    def _delete(self, message: QueueMessage, receipt: str) -> None:
+        """Delete a message, again when a connection breaks, as the client of the real host does."""
+        for pause in _DELETE_PAUSES:
+            with contextlib.suppress(ServiceRequestError, ServiceResponseError):
+                self._queue.delete_message(message.id, pop_receipt=receipt)
+                return
+            time.sleep(pause)
+        self._queue.delete_message(message.id, pop_receipt=receipt)
+
     def _bury(self, poison: QueueClient, message: QueueMessage, receipt: str) -> None:
         """Copy to the poison queue, then delete: a crash between the two doubles, never loses."""
         try:
@@ -285,5 +302,5 @@ class QueueListener:
             with contextlib.suppress(ResourceExistsError):  # another listener was faster
                 poison.create_queue()
             poison.send_message(message.content)
-        self._queue.delete_message(message.id, pop_receipt=receipt)
+        self._delete(message, receipt)
         logger.warning("message %s moved to %s", message.id, poison.queue_name)

@@ -8,6 +8,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from local import process
-from local.demo import checks, scenario
+from local.demo import checks, night, scenario
 from local.demo.board import Board, Row
 from local.demo.checks import Check
 from local.demo.run import run
@@ -23,6 +24,11 @@ from local.demo.scenario import Order
 from local.stack import ROOT
 from local.vault.sample import fill_sample
 from local.vault.shares import Layout
+from restore_core.alerts import Alert
+from restore_core.envelopes import read_envelope
+from restore_core.planning import Matched, find_plan, make_request
+from restore_core.plans import read_plans
+from restore_core.request import RestoreRequest
 from tests.local.host.running import eventually
 
 
@@ -83,9 +89,12 @@ def test_the_demo_damages_restores_and_checks_a_share_and_leaves_nothing_behind(
     assert "98 are gone (the folder finance with all it held), 73 hold garbage" in said
     assert "demo-3-reports: Accepted, waiting for TargetBusy, files ok: 0/31" in said
     assert "event azurefilesrestore.MessageRejected.v1" in said
-    assert said.count("event azurefilesrestore.Completed.v1") == 4
-    assert "5 messages for 4 requests started 4 restores" in said
-    assert "The demo succeeded: all 14 checks held" in said
+    assert said.count("event azurefilesrestore.Completed.v1") == 5
+    assert "requestedBy: plan:mass-deletion" in said
+    assert "demo-5-alert: Completed, files ok: 300/300" in said
+    assert "reason: Folded" in said
+    assert "6 messages for 5 requests started 5 restores" in said
+    assert "The demo succeeded: all 18 checks held" in said
     assert "FAILED" not in said
     assert "\x1b" not in said
     assert demo.complained == ""
@@ -107,7 +116,7 @@ def test_the_demo_fails_and_says_which_file_when_a_restored_file_is_not_right() 
 
     said = output.getvalue()
     assert not held
-    assert "The demo FAILED: 2 of 14 checks did not hold" in said
+    assert "The demo FAILED: 2 of 18 checks did not hold" in said
     assert "files are not those of recovery point" in said
     assert spoilt[0].name in said
     assert "files that nobody asked for changed: afsaccount/azurefiles/nobody asked for" in said
@@ -200,6 +209,48 @@ def end(order: Order, **changed: Any) -> dict[str, Any]:
     return {"type": f"azurefilesrestore.{data['phase']}.v1", "subject": order.id, "data": data}
 
 
+def test_the_first_alert_becomes_the_request_of_the_plan_and_the_second_another(
+    sample: Path, tmp_path: Path
+) -> None:
+    order = night.order(sample)
+    second = night.second(order)
+    (first_id, first), (second_id, _) = (
+        read_alert_of(text) for text in (order.message, second.text)
+    )
+    assert first_id == order.id == second.after
+    assert second_id != order.id
+    plans = tmp_path / "restore-plans.json"
+    night.write_plans(plans)
+    found = find_plan(read_plans(plans.read_bytes()), first)
+    assert isinstance(found, Matched)
+    request = make_request(found.plan, first, request_id=first_id, now=datetime.now(UTC))
+    assert isinstance(request, RestoreRequest)
+    given = request.given()
+    assert {name: given[name] for name in order.request} == order.request
+
+
+def read_alert_of(text: str) -> tuple[str | None, Alert]:
+    envelope = read_envelope(text.encode())
+    assert envelope.alert is not None
+    return envelope.derived_id, envelope.alert
+
+
+def test_an_alert_of_the_storm_that_is_not_folded_into_its_request_is_found(
+    orders: Sequence[Order],
+) -> None:
+    def answer(reason: str, text: str) -> dict[str, Any]:
+        data = {"reason": reason, "message": text}
+        return {"type": checks.REJECTED, "subject": "m1", "data": data}
+
+    order = orders[0]
+    right = answer("Folded", f"answered with the request {order.id}, which …")
+    assert checks.alert_was_folded("m1", order, [right]).held
+    assert not checks.alert_was_folded("m2", order, [right]).held
+    assert not checks.alert_was_folded("m1", order, [right, right]).held
+    assert not checks.alert_was_folded("m1", order, [answer("NoPlan", order.id)]).held
+    assert not checks.alert_was_folded("m1", order, [answer("Folded", "another")]).held
+
+
 def said_no(check: Check) -> str:
     assert not check.held
     return check.words
@@ -281,9 +332,15 @@ def test_a_terminal_gets_a_table_in_place_and_anything_else_a_line_for_each_chan
                 ("JobInProgress", "", 0.6),
             ):
                 board.show([row])
+            board.freeze()
+            board.say("the night comes")
+            board.show([row])
     assert printed.getvalue().splitlines() == [
         "   0.2 s  demo-1-share: Accepted, waiting for TargetBusy, files ok: 0/300",
         "   0.6 s  demo-1-share: JobInProgress, files ok: 0/300",
+        "  the night comes",
     ]
+    assert "the night comes" in shown.getvalue()
+    assert shown.getvalue().count("demo-1-share") > 4
     assert "\x1b[1A" in shown.getvalue()  # the cursor goes up: in place
     assert "JobInProgress" in shown.getvalue()

@@ -7,13 +7,17 @@ looked at, so that the watcher takes little from what it measures.
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
+import shutil
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +36,9 @@ from tests.storm.verdict import Answers, Facts, faults, folded_messages
 
 ACCEPTED_WITHIN_SECONDS = 30.0
 TIME_SCALE = 30.0
+LEASE_SECONDS = 30
+"""A message whose end was lost comes again while the storm lasts, not ten minutes later."""
+_CAME_AGAIN = re.compile(r" (?:WARNING - - host\.queues: message|ERROR \S+ \S+ host: failed) ")
 _THREADS = 4
 _LOOK_SECONDS = 0.5
 _SETTLING_SECONDS = 60.0
@@ -62,41 +69,55 @@ class Result:
     """From the pipeline's message, put on the queue, to its request, stored."""
     refreshed: float = 0.0
     """From there to the end of its restore."""
-    event_copies: int = 0
+    came_again: int = 0
+    """Messages that came once more, because a call of storage broke off."""
     faults: list[str] = field(default_factory=list)
 
 
 def run(
-    *, seed: int, alerts: int, patience: float, tell: Callable[[str], None] = lambda _: None
+    *,
+    seed: int,
+    alerts: int,
+    patience: float,
+    tell: Callable[[str], None] = lambda _: None,
+    keep: Path | None = None,
 ) -> Result:
     """Run a storm; `patience` is how long it may take from the first message to the empty queue."""
     with tempfile.TemporaryDirectory(prefix="restore-storm-") as folder:
         plans = Path(folder) / "restore-plans.json"
         settings = {"RESTORE_PLANS": str(plans)}
-        with Stack(host=False, time_scale=TIME_SCALE, settings=settings) as stack:
+        with (
+            _quick_azurite(),
+            Stack(
+                host=False, lease=LEASE_SECONDS, time_scale=TIME_SCALE, settings=settings
+            ) as stack,
+        ):
             targets = [str(one["fileShare"]) for one in (PLAN_TARGET, PIPELINE_TARGET)]
             estate = build(stack.vault_root, shares=2, vaults=1, targets=targets)
             reload(stack.arm)
             letters.write_plans(plans, estate.shares[0])
-            # A fleet of one: its log is a file, which is read for what should not be in it.
+            # A fleet of one, since its host writes its log into a file.
             fleet = Fleet(stack, random.Random(seed))
             try:
                 fleet.start()
                 with Outside(stack.storage, stack.arm) as outside:
                     awaited(lambda: _is_ready(stack.data), seconds=30, what="a host that serves")
-                    storm = _Storm(stack.storage, outside, estate, tell)
+                    storm = _Storm(stack, outside, estate, tell)
                     result = storm.run(Result(seed=seed, alerts=alerts), patience=patience)
             finally:
                 fleet.close()
-            result.faults += [*fleet.died, *fleet.worries()]
+                if keep is not None:
+                    shutil.copy(_log(stack.data), keep)
+            result.faults += fleet.died
             return result
 
 
 class _Storm:
     def __init__(
-        self, storage: str, outside: Outside, estate: Estate, tell: Callable[[str], None]
+        self, stack: Stack, outside: Outside, estate: Estate, tell: Callable[[str], None]
     ) -> None:
-        self._storage = storage
+        self._storage = stack.storage
+        self._log = _log(stack.data)
         self._outside = outside
         self._estate = estate
         self._tell = tell
@@ -167,6 +188,7 @@ class _Storm:
             cooldowns=self._cooldowns(),
             open_rows=rows,
             waiting=waiting,
+            came_again=len(_CAME_AGAIN.findall(self._log.read_text("utf-8", "replace"))),
             poisoned=0,
             wrong_files=0,
         )
@@ -189,7 +211,7 @@ class _Storm:
         result.copies = max(counts.values())
         result.folded = folded_messages(facts)
         result.counted = sum(facts.cooldowns.values())
-        result.event_copies = answers.copies
+        result.came_again = facts.came_again
         result.faults = faults(facts)
         for request_id in answers.starters():
             result.starter, result.starting = request_id, counts[request_id]
@@ -220,9 +242,25 @@ class _Storm:
         return wrong
 
 
+@contextmanager
+def _quick_azurite() -> Iterator[None]:
+    """Let node, wherever it is started meanwhile, load what makes Azurite fit for a storm."""
+    before = os.environ.get("NODE_OPTIONS")
+    os.environ["NODE_OPTIONS"] = f'--require "{Path(__file__).with_name("azurite.js")}"'
+    try:
+        yield
+    finally:
+        os.environ.pop("NODE_OPTIONS")
+        if before is not None:
+            os.environ["NODE_OPTIONS"] = before
+
+
 def _is_ready(data: Path) -> bool | None:
-    ready = [process.first_line(output, "ready ") for output in data.glob("host-*/out")]
-    return True if any(ready) else None
+    return True if process.first_line(data / "host-0" / "out", "ready ") else None
+
+
+def _log(data: Path) -> Path:
+    return data / "host-0" / "log"
 
 
 def _unsettled(facts: Facts) -> bool:

@@ -33,6 +33,8 @@ class Facts:
     pipeline_source: str
     cooldowns: Mapping[str, int]
     """The request id that holds a cooldown, and how many alerts it is said to have folded."""
+    came_again: int
+    """How often the host has not come to the end of a message, by its log."""
     open_rows: int
     waiting: int
     poisoned: int
@@ -127,9 +129,10 @@ def _rest(facts: Facts) -> Iterator[str]:
     folded = folded_messages(facts)
     if len(facts.cooldowns) != 1:
         yield f"{len(facts.cooldowns)} cooldowns are held, not one"
-    # What an instance had not written when it died is missing; none died here, but counts lag.
-    if any(count > folded or (folded and not count) for count in facts.cooldowns.values()):
-        yield f"the claim counts {facts.cooldowns}, and {folded} were folded"
+    for request_id, count in facts.cooldowns.items():
+        # What an instance has not written when it dies is missing; what comes again counts again.
+        if not (folded > 0) <= count <= folded + facts.came_again:
+            yield f"the claim of {request_id} counts {count}, and {folded} were folded"
     for count, what in (
         (facts.open_rows, "rows of the work list are left"),
         (facts.waiting, "messages are left on the request queues"),
