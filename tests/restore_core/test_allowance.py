@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,7 +24,7 @@ from restore_core.lifecycle import Phase
 from restore_core.ports import Holder, Store
 from restore_core.reading import read_request
 from restore_core.reconciler import Reconciler
-from restore_core.record import OpenRow, RestoreRecord
+from restore_core.record import OpenRow, RestoreRecord, hash_key
 from restore_core.request import RestoreRequest
 from restore_core.settings import Storage
 from restore_core.store import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
@@ -75,9 +76,15 @@ def urgent(request_id: str, **fields: Any) -> RestoreRecord:
 
 
 def waits(store: Store, record: RestoreRecord, why: WaitingFor = WaitingFor.QUOTA) -> OpenRow:
-    """Let a request stand on the work list as one that waits."""
+    """Let a request stand on the work list as one that waits, with the mark that it left where it
+    was told to.
+    """
     row = OpenRow.of(record.waiting(why), NOW + HOUR)
     store.put_open(row)
+    if why is WaitingFor.QUOTA:
+        for name in (record.source_key, hash_key(str(record.request.vault))):
+            claim = store.read_claim(f"starts:{name}")
+            store.write_claim(replace(claim, wanted=True), claim.holders)
     return row
 
 
@@ -245,6 +252,26 @@ def test_who_is_counted_does_not_wait_for_those_who_wait_for_it(store: Store) ->
     assert isinstance(allowance.look(urgent("r3"), None, NOW), UsedUp)
 
 
+def test_who_is_told_to_wait_leaves_a_mark_and_without_one_nobody_is_looked_for(
+    store: Store,
+) -> None:
+    allowance, thing = counting(store, daily_limit_per_share=1), a_record("r1").source_key
+    assert allowance.take(a_record("r1"), None, NOW) is None
+    assert not store.read_claim(f"starts:{thing}").wanted
+    assert isinstance(allowance.take(a_record("r2"), None, NOW), UsedUp)
+    assert store.read_claim(f"starts:{thing}").wanted
+    waits(store, a_record("r2"))
+    assert allowance.take(a_record("r2"), None, NOW + DAY) is None
+    assert not store.read_claim(f"starts:{thing}").wanted, "nobody else waits"
+
+
+def test_a_dry_run_leaves_no_mark(store: Store) -> None:
+    allowance = counting(store, daily_limit_per_share=1)
+    allowance.take(a_record("r1"), None, NOW)
+    assert isinstance(allowance.look(a_record("r2", dryRun=True), None, NOW), UsedUp)
+    assert not store.read_claim(f"starts:{a_record('r1').source_key}").wanted
+
+
 # The reserve.
 
 
@@ -406,8 +433,8 @@ def test_giving_back_wakes_another_share_that_waits_for_the_vault(store: Store) 
 def test_giving_back_what_was_not_taken_changes_nothing_and_wakes_nobody(store: Store) -> None:
     allowance = counting(store, daily_limit_per_share=1)
     allowance.take(a_record("r1"), None, NOW)
-    before = store.read_claim(f"starts:{a_record('r1').source_key}")
     waits(store, a_record("r2"))
+    before = store.read_claim(f"starts:{a_record('r1').source_key}")
     allowance.give_back(a_record("r2"), NOW)
     allowance.give_back(a_record("r1", dryRun=True), NOW)
     assert store.read_claim(before.thing) == before

@@ -124,6 +124,26 @@ def _start_that_is_given_back(world: World) -> list[dict[str, Any] | bytes]:
     ]
 
 
+def _items(count: int) -> list[dict[str, str]]:
+    return [{"path": f"docs/{number:03}.txt", "type": "File"} for number in range(count)]
+
+
+def _two_parts(_world: World) -> list[dict[str, Any] | bytes]:
+    return [request(items=_items(100), target=elsewhere())]
+
+
+def _lost_answer_in_the_second_part(world: World) -> list[dict[str, Any] | bytes]:
+    world.vaults.fates = [Fate.TAKEN, Fate.LOST_ANSWER]
+    return [request(items=_items(100))]
+
+
+def _cancel_between_parts(world: World) -> list[dict[str, Any] | bytes]:
+    """The allowance of the day is used up by the first part, and the second one waits."""
+    world.settings = with_settings(daily_limit_per_share=1)
+    world.vaults.job_seconds = 10
+    return [request(items=_items(100)), cancel()]
+
+
 SCENARIOS: dict[str, Scenario] = {
     **{shape: _shape(shape) for shape in SHAPES},
     "a dry run": lambda _world: [request(dryRun=True)],
@@ -143,6 +163,9 @@ SCENARIOS: dict[str, Scenario] = {
     "a vault behind a Resource Guard": _guarded_vault,
     "an allowance that a day gives back": _day_that_passes,
     "an allowance that a refused restore gives back": _start_that_is_given_back,
+    "items in two parts": _two_parts,
+    "a lost answer in the second part": _lost_answer_in_the_second_part,
+    "a cancel between parts": _cancel_between_parts,
 }
 
 
@@ -239,7 +262,10 @@ def check(world: World) -> None:
     held = world.holders()
     assert "target" not in held, f"targets that are held for ever: {held}"
     for key in held.get("starts", ()):
-        assert world.record(key).tries, f"{key} was counted and started nothing"
+        # Each part is a start of its own, and has the name of its request with a number.
+        request_id, _, number = key.partition("~")
+        part = world.record(request_id).parts[int(number or 1) - 1]
+        assert part.tries, f"{key} was counted and started nothing"
 
 
 def _kinds(world: World) -> set[str]:
