@@ -19,6 +19,7 @@ from restore_core.claims import TargetClaims
 from restore_core.cooldowns import Cooldowns
 from restore_core.errors import ArmAnswer, ArmError, Conflict, WaitingFor
 from restore_core.events import render_end
+from restore_core.lifecycle import Phase
 from restore_core.ports import Completions, Loaded, Store
 from restore_core.record import End, OpenRow, RestoreRecord
 from restore_core.settings import Settings
@@ -92,6 +93,35 @@ class Ledger:
         """Give back the target, and the starts where nothing was started."""
         self.claims.give_back(record, now)
         self.allowance.give_back(record, now)
+
+    def let_go(
+        self, record: RestoreRecord, store_it: Callable[[], Advanced], now: datetime
+    ) -> Advanced:
+        """Store that a request which has claimed its target does not start now, and give back
+        what it holds.
+
+        In this order: what it holds may be what another instance, which has won the race for the
+        record, is just using.
+        """
+        try:
+            advanced = store_it()
+        except Conflict:
+            self.give_back_if_ended(record, now)
+            raise
+        settled = record_of(advanced.loaded)
+        if settled.phase is Phase.ACCEPTED and not settled.is_between_parts:
+            self.give_back(settled, now)
+        return advanced
+
+    def give_back_if_ended(self, record: RestoreRecord, now: datetime) -> None:
+        """Give back a claim that was written after a cancel had ended the request.
+
+        Whoever ended it has looked for a claim before there was one, and nobody looks again. While
+        the request is open the claim stays: another instance may be about to act on it.
+        """
+        current = self.store.load(record.request.request_id, record.key).record
+        if current is not None and current.is_final:
+            self.give_back(current, now)
 
     def postpone(self, loaded: Loaded, *, due_at: datetime) -> Advanced:
         """Leave the record as it is and look again later."""

@@ -197,6 +197,9 @@ class Pace:
         try:
             for _ in range(_ROUNDS):
                 claim = self._store.read_claim(_thing(subscription))
+                if any(one.key == scope and one.since > pause.until for one in claim.holders):
+                    # Another instance was asked for more; it is learnt with the next look.
+                    return
                 try:
                     self._store.write_claim(claim, [*self._others(claim, scope), me])
                 except Conflict:

@@ -24,6 +24,8 @@ _BEFORE_ANYTHING = {
     Event.PLAN_MADE,
 }
 """What ends a request as a whole, as long as none of its parts was sent."""
+_MAX_TEXT = 500
+"""Of the words about a part that has ended."""
 _RESTORED = {JobEnd.COMPLETED, JobEnd.COMPLETED_WITH_WARNINGS}
 
 
@@ -37,10 +39,7 @@ def conclude(
     first = record.parts[0]
     if len(record.parts) == 1 or (first.end is None and end.event in _BEFORE_ANYTHING):
         return ledger.finish(loaded, record, end, now=now)
-    if not record.part.may_have_started:
-        ledger.allowance.give_back(record, now)
-    # What was sent is with Azure; ten bodies would outgrow the record.
-    ended = record.with_part(replace(record.part, end=replace(end, plan=None), body=None))
+    ended = record.with_part(_outline(record.part, end))
     # In the one phase from which every end of a request can be reached.
     ended = replace(
         ended.moved(Event.PART_ENDED),
@@ -53,8 +52,28 @@ def conclude(
         cancel_sent_at=None,
     )
     if ended.part.end is None and end.event is not Event.CANCELLED:
-        return ledger.save(loaded, ended, due_at=now)
-    return ledger.finish(loaded, ended, merged(ended.parts), now=now)
+        advanced = ledger.save(loaded, ended, due_at=now)
+    else:
+        advanced = ledger.finish(loaded, ended, merged(ended.parts), now=now)
+    # Not before it is stored that nothing of the part will be sent.
+    ledger.allowance.give_back(record, now)
+    return advanced
+
+
+def _outline(part: Part, end: End) -> Part:
+    """Keep of a part that has ended what its request still needs: ten whole ones, with all that
+    the service had to say, would outgrow the record.
+    """
+    error = end.error and replace(end.error, message=end.error.message[:_MAX_TEXT])
+    kept = replace(
+        end,
+        message=end.message[:_MAX_TEXT],
+        recommendation=end.recommendation[:_MAX_TEXT],
+        error=error,
+        plan=None,
+    )
+    jobs = tuple(replace(job, error=None, advice="") for job in part.jobs)
+    return replace(part, body=None, end=kept, jobs=jobs)
 
 
 def merged(parts: Sequence[Part]) -> End:
@@ -63,10 +82,12 @@ def merged(parts: Sequence[Part]) -> End:
     message = " ".join(f"Part {number} of {len(parts)}: {end.message}" for number, end in ends)
     bad = [(number, end) for number, end in ends if end.event is not Event.JOB_COMPLETED]
     if not bad:
+        twice = any(end.reason is Reason.DUPLICATE_JOBS for _, end in ends)
+        all_of_them = f"All {len(parts)} parts completed."
         return End(
             event=Event.PARTS_COMPLETED,
-            reason=Reason.JOB_COMPLETED,
-            message=f"All {len(parts)} parts completed.",
+            reason=Reason.DUPLICATE_JOBS if twice else Reason.JOB_COMPLETED,
+            message=f"{all_of_them} {message}" if twice else all_of_them,
         )
     cancelled = next((end for _, end in bad if end.event is Event.CANCELLED), None)
     first = cancelled or bad[0][1]
@@ -74,7 +95,9 @@ def merged(parts: Sequence[Part]) -> End:
     advice = " ".join(dict.fromkeys(end.recommendation for _, end in bad if end.recommendation))
     end = replace(first, message=message, recommendation=advice)
     if cancelled is not None:
-        return end
+        left = len(parts) - len(ends)
+        rest = f" {left} of {len(parts)} parts were not begun." if left else ""
+        return replace(end, message=message + rest)
     if any(map(restored_something, parts)):
         return replace(
             end,

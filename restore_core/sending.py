@@ -76,8 +76,11 @@ class Sender:
                 decision.item, decision.point_id, body, one.client_request_id
             )
         except ArmError as error:
-            self._ledger.give_back(record, now)
-            return self._ledger.wait(loaded, record, wait_for(error), str(error), now)
+            hold, why, text = _hold(error), wait_for(error), str(error)
+            held = replace(record, hold_until=now + hold if hold else None)
+            return self._ledger.let_go(
+                held, lambda: self._ledger.wait(loaded, held, why, text, now), now
+            )
         intended = replace(
             record.with_part(record.part.with_try(one)).moved(Event.INTENDED),
             waiting_for=None,
@@ -88,7 +91,7 @@ class Sender:
         try:
             loaded = self._ledger.save_record(loaded, intended)
         except Conflict:
-            self._give_back_if_ended(intended, now)
+            self._ledger.give_back_if_ended(intended, now)
             raise
         answer = self._send(post, begun)
         advanced = self._ledger.apply(
@@ -102,16 +105,6 @@ class Sender:
         if settled.phase is Phase.ACCEPTED:
             self._ledger.give_back(settled, now)
         return advanced
-
-    def _give_back_if_ended(self, record: RestoreRecord, now: datetime) -> None:
-        """Give back a claim that was written after a cancel had ended the request.
-
-        Whoever ended it has looked for a claim before there was one, and nobody looks again. While
-        the request is open the claim stays: another instance may be about to act on it.
-        """
-        current = self._ledger.store.load(record.request.request_id, record.key).record
-        if current is not None and current.is_final:
-            self._ledger.give_back(current, now)
 
     def _send(self, post: RestorePost, begun: float) -> str | ArmError:
         """Send within the window; return the operation's id, or the error that it was."""

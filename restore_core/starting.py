@@ -132,15 +132,18 @@ class Starter:
             return self._ledger.wait(loaded, record, WaitingFor.TARGET_BUSY, busy, now)
         record = claimed
         # Counted after the target is claimed: what waits for a target has not started.
-        full = self._ledger.allowance.take(record, examined.rule, now)
-        if full is not None:
-            self._ledger.give_back(record, now)
-            return self._held_back(loaded, record, full, view, now)
+        over = self._ledger.allowance.take(record, examined.rule, now)
+        if over is not None:
+            return self._ledger.let_go(
+                record, lambda: self._held_back(loaded, record, over, view, now), now
+            )
         # Reading the lists can take minutes: what follows happens when it happens.
         step, now = now, now + timedelta(seconds=self._monotonic() - begun)
-        if (end := self._reason_to_stop(record, loaded.cancel, now)) is not None:
-            self._ledger.give_back(record, now)
-            return self._close(loaded, record, end, view, now)
+        late = self._reason_to_stop(record, loaded.cancel, now)
+        if late is not None:
+            return self._ledger.let_go(
+                record, lambda: self._close(loaded, record, late, view, now), now
+            )
         return self._sender.trigger(loaded, record, now, step=step)
 
     def _may_reply_to(self, queue: str, guards: Guards | None) -> bool:

@@ -20,6 +20,7 @@ from restore_core.errors import ArmError
 from restore_core.ledger import LONGEST_WAIT
 from restore_core.lifecycle import Phase
 from restore_core.looking import is_unsupported
+from restore_core.pacing import urgent
 from restore_core.ports import Vaults
 from restore_core.record import OpenRow
 from restore_core.settings import Settings
@@ -37,8 +38,9 @@ class Seen:
 
     quiet: set[str] = field(default_factory=set)
     """The keys of the requests whose jobs run on."""
-    ended: dict[str, Job] = field(default_factory=dict)
-    """Jobs that have ended, with their details, by their ids."""
+    jobs: dict[str, Job] = field(default_factory=dict)
+    """The other jobs by their ids: those that have ended with their details, and those that run
+    and whose requests are loaded all the same."""
     failed: dict[str, ArmError] = field(default_factory=dict)
     """What reading a job failed with, by its id."""
 
@@ -56,7 +58,7 @@ class Watch:
         """Take the port. An instance remembers when it looked, so that it does not look too
         often."""
         self._vaults = vaults
-        self._every = settings.job_poll.total_seconds()
+        self._every = min(settings.job_poll, LONGEST_WAIT / 2).total_seconds()
         self._monotonic = monotonic
         self._looked: dict[str, float] = {}
 
@@ -71,24 +73,33 @@ class Watch:
             if row.phase is Phase.JOB_IN_PROGRESS and row.job_id and not row.needs_attention:
                 running.setdefault(row.vault_id.casefold(), []).append(row)
         due = {
-            vault: [row for row in those if _may_rest(row, now)] for vault, those in running.items()
+            vault: [row for row in those if row.next_check_at <= now]
+            for vault, those in running.items()
         }
         watched = {vault: those for vault, those in due.items() if those}
         self._forget(watched)
 
         def seen_in(vault: str) -> Seen:
-            if self._monotonic() - self._looked.get(vault, float("-inf")) < self._every:
-                return Seen(quiet={row.key for row in watched[vault]})
-            self._looked[vault] = self._monotonic()
             many = len(running[vault]) >= MANY_JOBS
-            return self._by_list(watched[vault], now) if many else self._by_page(watched[vault])
+            with urgent(is_emergency=any(row.is_emergency for row in watched[vault])):
+                try:
+                    return self._seen_in(vault, watched[vault], now, many=many)
+                except Exception:  # noqa: BLE001  (one bad row must not stop a sweep)
+                    _log.exception("%s: its jobs could not be watched", vault)
+                    return Seen()
 
         found = list(pool.map(seen_in, watched))
         return Seen(
             quiet=set().union(*(one.quiet for one in found)),
-            ended={job_id: job for one in found for job_id, job in one.ended.items()},
+            jobs={job_id: job for one in found for job_id, job in one.jobs.items()},
             failed={job_id: error for one in found for job_id, error in one.failed.items()},
         )
+
+    def _seen_in(self, vault: str, rows: Sequence[OpenRow], now: datetime, *, many: bool) -> Seen:
+        if self._monotonic() - self._looked.get(vault, float("-inf")) < self._every:
+            return Seen(quiet={row.key for row in rows})
+        self._looked[vault] = self._monotonic()
+        return self._by_list(rows, now) if many else self._by_page(rows, now)
 
     def _by_list(self, rows: Sequence[OpenRow], now: datetime) -> Seen:
         vault_id = VaultId.parse(rows[0].vault_id)
@@ -97,13 +108,18 @@ class Watch:
             listing = self._vaults.jobs(vault_id, since=since, now=now)
         except ArmError as error:
             if is_unsupported(error):
-                return self._by_page(rows)
+                return self._by_page(rows, now)
             _log.warning("%s: the job list could not be read: %s", vault_id.name, error)
-            return Seen(quiet={row.key for row in rows})
-        jobs = {row.key: listing.get(row.job_id or "") for row in rows}
-        return Seen(quiet={key for key, job in jobs.items() if job is not None and job.end is None})
+            return Seen(quiet={row.key for row in rows if _may_rest(row, now)})
+        seen = Seen()
+        for row in rows:
+            job = listing.get(row.job_id or "")
+            # What has ended is read by its request's own step: a list has no counts.
+            if job is not None and job.end is None:
+                _add(seen, row, job, now)
+        return seen
 
-    def _by_page(self, rows: Sequence[OpenRow]) -> Seen:
+    def _by_page(self, rows: Sequence[OpenRow], now: datetime) -> Seen:
         """Read each job; what failed is left to its request's own step."""
         seen = Seen()
         for row in rows:
@@ -112,11 +128,8 @@ class Watch:
                 job = self._vaults.job(VaultId.parse(row.vault_id), job_id)
             except ArmError as error:
                 seen.failed[job_id] = error
-                continue
-            if job.end is None:
-                seen.quiet.add(row.key)
             else:
-                seen.ended[job_id] = job
+                _add(seen, row, job, now)
         return seen
 
     def _forget(self, watched: Mapping[str, object]) -> None:
@@ -124,12 +137,19 @@ class Watch:
             del self._looked[vault]
 
 
+def _add(seen: Seen, row: OpenRow, job: Job, now: datetime) -> None:
+    if job.end is None and _may_rest(row, now):
+        seen.quiet.add(row.key)
+    else:
+        seen.jobs[row.job_id or ""] = job
+
+
 def _may_rest(row: OpenRow, now: datetime) -> bool:
-    """Whether a request is due, and not for so long that it must be loaded.
+    """Whether a request has not been due for so long that it must be loaded.
 
     Half of the longest wait to all of it, by the key: requests that came together are not all
     loaded in one sweep.
     """
     share = hashlib.sha256(row.key.encode()).digest()[0] / 255
     overdue: timedelta = LONGEST_WAIT * (0.5 + share / 2)
-    return row.next_check_at <= now < row.next_check_at + overdue
+    return now < row.next_check_at + overdue

@@ -13,7 +13,15 @@ from pathlib import Path
 from local.stack import Stack
 from tests.chaos.fleet import Fleet
 from tests.chaos.laws import Breach, Facts, Sent, breaches
-from tests.chaos.script import COMMON_TARGETS, Ask, Script, own_targets, shares_for, write
+from tests.chaos.script import (
+    COMMON_TARGETS,
+    Ask,
+    Script,
+    crowded_for,
+    own_targets,
+    shares_for,
+    write,
+)
 from tests.chaos.weather import spell
 from tests.stack.estate import Estate, build, reload
 from tests.stack.outside import Json, Outside
@@ -59,6 +67,7 @@ class Result:
     jobs: int = 0
     adopted: int = 0
     tried_again: int = 0
+    in_parts: int = 0
     invocations: int = 0
     poisoned: int = 0
     seconds: float = 0.0
@@ -86,7 +95,11 @@ def run(
     with Stack(host=False, lease=LEASE_SECONDS, time_scale=TIME_SCALE, settings=settings) as stack:
         targets = [*COMMON_TARGETS, *own_targets(requests)]
         estate = build(
-            stack.vault_root, shares=shares_for(requests), vaults=VAULTS, targets=targets
+            stack.vault_root,
+            shares=shares_for(requests),
+            vaults=VAULTS,
+            targets=targets,
+            crowded=crowded_for(requests),
         )
         reload(stack.arm)
         with Outside(stack.storage, stack.arm) as outside:
@@ -223,6 +236,7 @@ class _Campaign:
             for record in records.values()
         ]
         adopted = (one for each in tries for one in each if _is_adopted(one))
+        parts = [record["record"]["parts"] for record in records.values()]
         return Result(
             seed=self._seed,
             requests=requests,
@@ -236,7 +250,8 @@ class _Campaign:
             calls=len(calls),
             jobs=len(jobs),
             adopted=sum(1 for _ in adopted),
-            tried_again=sum(len(each) > 1 for each in tries),
+            tried_again=sum(any(len(one["tries"]) > 1 for one in each) for each in parts),
+            in_parts=sum(sum(bool(one["tries"]) for one in each) > 1 for each in parts),
             invocations=self.fleet.invocations(),
             poisoned=self.fleet.poisoned(),
             seconds=seconds,
@@ -245,10 +260,10 @@ class _Campaign:
             breaches=breaches(facts),
         )
 
-    def _written(self, ask: Ask, name: str) -> Mapping[Path, bytes]:
+    def _written(self, ask: Ask, name: str, part: int) -> Mapping[Path, bytes]:
         body = ask.bodies[name]
         point = body.share.older if body.older else body.share.newer
-        return self._estate.written(body.share, point, body.message)
+        return self._estate.written(body.share, point, body.parts[part])
 
 
 def _is_adopted(one: Json) -> bool:

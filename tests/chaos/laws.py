@@ -74,8 +74,8 @@ class Facts:
     claims: Mapping[str, Sequence[Json]]
     waiting_messages: int
     poisoned: Sequence[str]
-    written: Callable[[Ask, str], Mapping[Path, bytes]]
-    """The files that a body of a request must write."""
+    written: Callable[[Ask, str, int], Mapping[Path, bytes]]
+    """The files that a part of a body of a request must write."""
 
 
 def breaches(facts: Facts) -> list[Breach]:
@@ -139,18 +139,23 @@ class _Court:
             elif thing.startswith("target:"):
                 yield _breach(Law.LEFT, thing, f"held by {holders}")
         for ask in self._facts.asks:
-            ran = any(self._jobs[body.mark] for body in ask.bodies.values())
             started = {end["data"].get("restoreStarted") for end in self._ends[ask.request_id]}
-            if ran and ask.request_id not in counted:
-                yield _breach(Law.LEFT, ask.request_id, "ran, and is not counted")
-            if started == {"no"} and ask.request_id in counted:
-                yield _breach(Law.LEFT, ask.request_id, "is counted, and started nothing")
+            for body in ask.bodies.values():
+                for number, mark in enumerate(body.marks, 1):
+                    # Each part is a start of its own.
+                    key = ask.request_id if number == 1 else f"{ask.request_id}~{number}"
+                    if self._jobs[mark] and key not in counted:
+                        yield _breach(Law.LEFT, key, "ran, and is not counted")
+                    if started == {"no"} and key in counted:
+                        yield _breach(Law.LEFT, key, "is counted, and started nothing")
 
     def _ask(self, ask: Ask) -> Iterator[Breach]:
         name = ask.request_id
         if ask.dry:
             yield from self._one_end(name, f"plan~{name}", self._plans[name])
-        jobs = [job for body in ask.bodies.values() for job in self._jobs[body.mark]]
+        by_part = [self._jobs[mark] for body in ask.bodies.values() for mark in body.marks]
+        jobs = [job for each in by_part for job in each]
+        ran = [body for body in ask.bodies.values() if any(self._jobs[one] for one in body.marks)]
         if not ask.real:
             if jobs:
                 yield _breach(Law.DOUBLE, name, "a dry run restored")
@@ -158,7 +163,8 @@ class _Court:
                 yield _breach(Law.UNEQUAL, name, "a dry run has another end than its plan")
             return
         yield from self._one_end(name, name, self._ends[name])
-        if len(jobs) > 1:
+        double = len(ran) > 1 or any(len(each) > 1 for each in by_part)
+        if double:
             yield _breach(Law.DOUBLE, name, f"{len(jobs)} jobs: {[job['id'] for job in jobs]}")
         record = self._facts.records.get(name)
         if record is None or len(self._ends[name]) != 1:
@@ -167,8 +173,8 @@ class _Court:
         for job in jobs:
             if job["activity_id"] not in tries:
                 yield _breach(Law.DOUBLE, name, f"its record knows nothing of job {job['id']}")
-        if len(jobs) <= 1:
-            yield from self._truth(ask, self._ends[name][0]["data"], jobs, tries)
+        if not double:
+            yield from self._truth(ask, self._ends[name][0]["data"], record)
 
     def _one_end(self, name: str, key: str, ends: Sequence[Json]) -> Iterator[Breach]:
         record = self._facts.records.get(key)
@@ -186,13 +192,15 @@ class _Court:
             if record["record"].get("event") not in self._texts[ends[0]["id"]]:
                 yield _breach(Law.UNEQUAL, key, "what was sent is not what is stored")
 
-    def _truth(
-        self, ask: Ask, end: Json, jobs: Sequence[Json], tries: set[str]
-    ) -> Iterator[Breach]:
+    def _truth(self, ask: Ask, end: Json, record: Json) -> Iterator[Breach]:
         name, said = ask.request_id, (end["phase"], end["reason"])
         body = ask.bodies[end["labels"]["body"]]
+        by_part = [next(iter(self._jobs[mark]), None) for mark in body.marks]
+        jobs = [job for job in by_part if job is not None]
+        if len(by_part) > 1 and jobs:
+            yield from _truth_of_parts(ask, end, by_part)
         if jobs:
-            if said != _OF_JOB.get(jobs[0]["status"]):
+            if len(by_part) == 1 and said != _OF_JOB.get(jobs[0]["status"]):
                 yield _breach(Law.UNTRUE, name, f"{said}, but the job is {jobs[0]['status']}")
             if end.get("jobIds") != [job["id"] for job in jobs]:
                 yield _breach(Law.UNTRUE, name, f"jobIds {end.get('jobIds')}, not {jobs[0]['id']}")
@@ -206,19 +214,27 @@ class _Court:
                 allowed = {body.impossible} | (allowed - _WITHOUT_JOB)
             if end["reason"] not in allowed:
                 yield _breach(Law.UNTRUE, name, f"{said} without a job: {end['message']}")
-        if end["phase"] == "Indeterminate" and not all(one in end["message"] for one in tries):
-            yield _breach(Law.UNTRUE, name, f"does not say where to look: {end['message']}")
+        if end["phase"] == "Indeterminate":
+            # The part that is lost is the last that was tried.
+            lost = [part["tries"] for part in record["record"]["parts"] if part["tries"]][-1]
+            if not all(one["client_request_id"] in end["message"] for one in lost):
+                yield _breach(Law.UNTRUE, name, f"does not say where to look: {end['message']}")
         if body.impossible:
             return
-        files = self._facts.written(ask, end["labels"]["body"])
-        same = [path for path, held in files.items() if _is(path, held)]
-        if end["phase"] == "Completed" and len(same) < len(files):
-            yield _breach(Law.UNTRUE, name, f"completed, but {len(files) - len(same)} files differ")
-        if not jobs and same:
-            yield _breach(Law.UNTRUE, name, f"restored without a job: {same[0]}")
+        for number, job in enumerate(by_part):
+            files = self._facts.written(ask, end["labels"]["body"], number)
+            same = [path for path, held in files.items() if _is(path, held)]
+            completed = end["phase"] == "Completed" or (job and job["status"] == "Completed")
+            if completed and len(same) < len(files):
+                left = len(files) - len(same)
+                yield _breach(Law.UNTRUE, name, f"completed, but {left} files differ")
+            if not job and same:
+                yield _breach(Law.UNTRUE, name, f"restored without a job: {same[0]}")
 
     def _strangers(self) -> Iterator[Breach]:
-        known = {body.mark for ask in self._facts.asks for body in ask.bodies.values()}
+        known = {
+            mark for ask in self._facts.asks for body in ask.bodies.values() for mark in body.marks
+        }
         for mark in self._jobs.keys() - known:
             if self._jobs[mark]:
                 yield _breach(Law.DOUBLE, str(mark), "a job that nobody asked for")
@@ -248,6 +264,31 @@ class _Court:
             return {""}
         winner = ends[0]["data"]["labels"]["body"] if ends else letter.body
         return {""} if letter.body == winner else {"RequestIdReused"}
+
+
+def _truth_of_parts(ask: Ask, end: Json, by_part: Sequence[Json | None]) -> Iterator[Breach]:
+    """Hold the end of a request of several parts against the jobs of all of them."""
+    each = [job["status"] if job else None for job in by_part]
+    phase, name = end["phase"], ask.request_id
+    if phase == "Indeterminate":
+        return
+    restored = {"Completed", "CompletedWithWarnings"} & {*each}
+    if "Cancelled" in each:
+        wanted = {"Cancelled"}
+    elif {*each} == {"Completed"}:
+        wanted = {"Completed"}
+    elif restored:
+        wanted = {"CompletedWithWarnings"}
+    else:
+        # A job that failed may have brought some files back.
+        wanted = {"Failed", "CompletedWithWarnings"}
+    if ask.cancelled and None in each:
+        wanted.add("Cancelled")
+    if phase not in wanted:
+        text = f"{phase}, not {' or '.join(sorted(wanted))}, but the jobs are {each}"
+        yield _breach(Law.UNTRUE, name, text)
+    if phase == "CompletedWithWarnings" and "Part 1 of" not in end["message"]:
+        yield _breach(Law.UNTRUE, name, f"does not tell of its parts: {end['message']}")
 
 
 def _tries(record: Json) -> Iterator[Json]:

@@ -18,7 +18,11 @@ from tests.stack.town import elsewhere, request
 
 COMMON_TARGETS = tuple(f"common-{number}" for number in range(12))
 """Target shares that many requests want."""
+PART_ITEMS = 99
+"""So many items go into one restore."""
 _SHARED = 0.5
+_ONE_IN = 30
+"""Of so many requests, one has more items than one restore takes."""
 _JUNK = (
     '{"hello": 1}',
     "please restore everything :-(",
@@ -73,10 +77,21 @@ class Body:
     """The reason with which it ends, since what it names does not exist."""
 
     @property
-    def mark(self) -> tuple[str, str]:
-        """What tells its job from all others: the source share and the first path."""
+    def parts(self) -> list[Json]:
+        """What each of its restores is asked for: the message, with the items of that part."""
         items = self.message.get("items")
-        return (self.share.name, items[0]["path"] if items else "")
+        if items is None:
+            return [self.message]
+        return [
+            {**self.message, "items": items[at : at + PART_ITEMS]}
+            for at in range(0, len(items), PART_ITEMS)
+        ]
+
+    @property
+    def marks(self) -> list[tuple[str, str]]:
+        """What tells the job of each part from all others: the source share and the first path."""
+        firsts = ((part.get("items") or [{"path": ""}])[0]["path"] for part in self.parts)
+        return [(self.share.name, first) for first in firsts]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +122,7 @@ class _Writer:
 
     chance: random.Random
     shares: list[Share]
+    crowded: list[Share]
     asks: list[Ask] = field(default_factory=list)
     placed: list[tuple[float, Letter]] = field(default_factory=list)
 
@@ -140,6 +156,20 @@ class _Writer:
             message["labels"] = {"body": "a"}
             body = Body(share=share, message=message)
             self._place(Ask(request_id=request_id, bodies={"a": body}), number + offset)
+
+    def large(self, number: int) -> None:
+        """Write a request for more files than one restore takes."""
+        chance, request_id = self.chance, f"c{number:05d}"
+        share = self.crowded.pop()
+        paths = share.many[: chance.randint(PART_ITEMS + 1, len(share.many))]
+        items = [{"path": path, "type": "File"} for path in paths]
+        fields: Json = {"labels": {"body": "a"}, "items": items}
+        if chance.random() < 0.5:
+            fields["target"] = elsewhere(chance.choice(COMMON_TARGETS), f"{request_id} a")
+            fields["copyOptions"] = None
+        body = Body(share=share, message=request(share, request_id, **fields))
+        dry = chance.random() < 0.1
+        self._place(Ask(request_id=request_id, bodies={"a": body}, dry=dry), number)
 
     def junk(self, place: float) -> None:
         """Write a message that is no request."""
@@ -233,7 +263,12 @@ class _Writer:
 
 def shares_for(requests: int) -> int:
     """How many protected shares so many requests need: one in 25 has a second body."""
-    return requests + requests // 5 + 20
+    return requests + requests // 5 + 20 + crowded_for(requests)
+
+
+def crowded_for(requests: int) -> int:
+    """How many of them have many files."""
+    return -(-requests // _ONE_IN)
 
 
 def own_targets(requests: int) -> Iterable[str]:
@@ -244,9 +279,18 @@ def own_targets(requests: int) -> Iterable[str]:
 def write(estate: Estate, *, seed: int, requests: int) -> Script:
     """Write the script of a campaign."""
     chance = random.Random(seed)
-    writer = _Writer(chance=chance, shares=list(reversed(estate.shares)))
-    number = 0
+    shares = list(reversed(estate.shares))
+    writer = _Writer(
+        chance=chance,
+        shares=[share for share in shares if not share.crowded],
+        crowded=[share for share in shares if share.crowded],
+    )
+    number, large = 0, _ONE_IN // 3
     while number < requests:
+        if number >= large:
+            writer.large(number)
+            number, large = number + 1, large + _ONE_IN
+            continue
         if number + 2 <= requests and chance.random() < 0.02:
             writer.pair(number)
             number += 2

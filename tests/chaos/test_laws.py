@@ -11,12 +11,13 @@ import pytest
 
 from local.vault.shares import Layout
 from tests.chaos.laws import Facts, Law, Sent, breaches
-from tests.chaos.script import Ask, Body, Kind, Letter, shares_for, write
+from tests.chaos.script import Ask, Body, Kind, Letter, crowded_for, shares_for, write
 from tests.stack.estate import Estate, Share, build
 from tests.stack.outside import REJECTED, Json
 from tests.stack.town import request
 
 TRY = "0d0f2e2e-0000-4000-8000-000000000001"
+OTHER_TRY = "0d0f2e2e-0000-4000-8000-000000000002"
 COUNTED: dict[str, list[Json]] = {"starts:1": [{"key": "r1"}]}
 
 
@@ -50,7 +51,7 @@ def facts(estate: Estate) -> Facts:
         claims=COUNTED,
         waiting_messages=0,
         poisoned=[],
-        written=lambda _ask, _name: written,
+        written=lambda _ask, _name, _part: written,
     )
 
 
@@ -147,12 +148,16 @@ def test_an_end_that_is_not_that_of_the_job_is_untrue(facts: Facts) -> None:
 
 
 def test_a_completed_restore_whose_files_differ_is_untrue(facts: Facts) -> None:
-    next(iter(facts.written(facts.asks[0], "a"))).write_bytes(b"")
+    next(iter(facts.written(facts.asks[0], "a", 0))).write_bytes(b"")
     assert laws(facts) == {Law.UNTRUE}
 
 
 def test_a_seed_writes_the_same_script_every_time(tmp_path: Path) -> None:
-    shares = [Share(number=number, vaults=2, made_at=0) for number in range(shares_for(40))]
+    total = shares_for(40)
+    shares = [
+        Share(number=number, vaults=2, made_at=0, crowded=number >= total - crowded_for(40))
+        for number in range(total)
+    ]
     estate = Estate(layout=Layout(root=tmp_path), shares=shares)
     one, same = (write(estate, seed=7, requests=40) for _ in range(2))
     other = write(estate, seed=8, requests=40)
@@ -161,19 +166,86 @@ def test_a_seed_writes_the_same_script_every_time(tmp_path: Path) -> None:
     assert one.letters != other.letters
     assert {letter.kind for letter in one.letters} == set(Kind)
     assert len(one.asks) == 40
+    assert sum(len(body.parts) == 2 for ask in one.asks for body in ask.bodies.values()) == 1
+
+
+@pytest.fixture
+def two_parts(tmp_path: Path) -> Facts:
+    """One request of two parts, both of which were restored."""
+    estate = build(tmp_path, shares=1, vaults=1, targets=[], crowded=1)
+    (share,) = estate.shares
+    items = [{"path": path, "type": "File"} for path in share.many[:100]]
+    body = Body(share=share, message=request(share, "r1", items=items))
+    for path, content in estate.written(share, share.newer, body.message).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    text = _event("r1", "Completed", "JobCompleted", jobIds=["1", "2"])
+    tries = [[{"client_request_id": one, "state": "taken"}] for one in (TRY, OTHER_TRY)]
+    parts = [{"tries": each} for each in tries]
+    letter = Letter(text="{}", kind=Kind.REQUEST, request_id="r1", body="a")
+    return Facts(
+        asks=[Ask(request_id="r1", bodies={"a": body})],
+        sent=[Sent(letter=letter, message_id="m1")],
+        texts=[text],
+        records={"r1": {"phase": "Completed", "record": {"event": text, "parts": parts}}},
+        jobs=[_part_job(share, 1), _part_job(share, 2)],
+        open_rows=[],
+        claims={"starts:1": [{"key": "r1"}, {"key": "r1~2"}]},
+        waiting_messages=0,
+        poisoned=[],
+        written=lambda ask, name, part: estate.written(
+            share, share.newer, ask.bodies[name].parts[part]
+        ),
+    )
+
+
+def test_one_job_for_each_part_breaks_no_law(two_parts: Facts) -> None:
+    assert breaches(two_parts) == []
+
+
+def test_a_second_job_of_one_part_is_a_double(two_parts: Facts) -> None:
+    share = two_parts.asks[0].bodies["a"].share
+    again = [*two_parts.jobs, _part_job(share, 2, id="3")]
+    assert Law.DOUBLE in laws(replace(two_parts, jobs=again))
+
+
+def test_a_part_that_is_not_counted_is_left_out_of_the_allowance(two_parts: Facts) -> None:
+    assert laws(replace(two_parts, claims=COUNTED)) == {Law.LEFT}
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        ["Completed", "Failed"],
+        ["Completed", "CompletedWithWarnings"],
+        ["Failed", "Failed"],
+        ["Completed", "Cancelled"],
+        ["Completed"],
+    ],
+)
+def test_completed_is_untrue_where_one_part_did_not(two_parts: Facts, jobs: list[str]) -> None:
+    share = two_parts.asks[0].bodies["a"].share
+    each = [_part_job(share, number, status=status) for number, status in enumerate(jobs, 1)]
+    assert Law.UNTRUE in laws(replace(two_parts, jobs=each))
+
+
+def test_a_file_of_the_second_part_that_differs_makes_completed_untrue(two_parts: Facts) -> None:
+    next(iter(two_parts.written(two_parts.asks[0], "a", 1))).write_bytes(b"")
+    assert laws(two_parts) == {Law.UNTRUE}
 
 
 def laws(facts: Facts) -> set[Law]:
     return {breach.law for breach in breaches(facts)}
 
 
-def _event(request_id: str, phase: str, reason: str) -> str:
+def _event(request_id: str, phase: str, reason: str, **more: object) -> str:
     data = {
         "phase": phase,
         "reason": reason,
         "message": "",
         "labels": {"body": "a"},
         "jobIds": ["1"],
+        **more,
     }
     return json.dumps(
         {
@@ -199,6 +271,18 @@ def _rejected(message_id: str, reason: str) -> str:
 def _record(phase: str, event: str | None) -> Json:
     tries = [{"client_request_id": TRY, "state": "taken"}]
     return {"phase": phase, "record": {"event": event, "parts": [{"tries": tries}]}}
+
+
+def _part_job(share: Share, part: int, **changes: object) -> Json:
+    return _job(
+        share.name,
+        **{
+            "id": str(part),
+            "specs": [{"path": share.many[99 * (part - 1)]}],
+            "activity_id": (TRY, OTHER_TRY)[part - 1],
+            **changes,
+        },
+    )
 
 
 def _job(share: str, **changes: object) -> Json:

@@ -76,13 +76,14 @@ def urgent(request_id: str, **fields: Any) -> RestoreRecord:
 
 
 def waits(store: Store, record: RestoreRecord, why: WaitingFor = WaitingFor.QUOTA) -> OpenRow:
-    """Let a request stand on the work list as one that waits."""
+    """Let a request stand on the work list as one that waits, with the mark that it left where it
+    was told to.
+    """
     row = OpenRow.of(record.waiting(why), NOW + HOUR)
     store.put_open(row)
     if why is WaitingFor.QUOTA and not record.request.dry_run:
-        for key in (record.source_key, hash_key(str(record.request.vault))):
-            # The mark that it left when it was told to wait.
-            claim = store.read_claim(f"starts:{key}")
+        for name in (record.source_key, hash_key(str(record.request.vault))):
+            claim = store.read_claim(f"starts:{name}")
             store.write_claim(replace(claim, wanted=True), claim.holders)
     return row
 
@@ -249,6 +250,26 @@ def test_who_is_counted_does_not_wait_for_those_who_wait_for_it(store: Store) ->
     assert allowance.look(a_record("r2"), None, NOW) is None
     assert allowance.take(a_record("r2"), None, NOW) is None
     assert isinstance(allowance.look(urgent("r3"), None, NOW), UsedUp)
+
+
+def test_who_is_told_to_wait_leaves_a_mark_and_without_one_nobody_is_looked_for(
+    store: Store,
+) -> None:
+    allowance, thing = counting(store, daily_limit_per_share=1), a_record("r1").source_key
+    assert allowance.take(a_record("r1"), None, NOW) is None
+    assert not store.read_claim(f"starts:{thing}").wanted
+    assert isinstance(allowance.take(a_record("r2"), None, NOW), UsedUp)
+    assert store.read_claim(f"starts:{thing}").wanted
+    waits(store, a_record("r2"))
+    assert allowance.take(a_record("r2"), None, NOW + DAY) is None
+    assert not store.read_claim(f"starts:{thing}").wanted, "nobody else waits"
+
+
+def test_a_dry_run_leaves_no_mark(store: Store) -> None:
+    allowance = counting(store, daily_limit_per_share=1)
+    allowance.take(a_record("r1"), None, NOW)
+    assert isinstance(allowance.look(a_record("r2", dryRun=True), None, NOW), UsedUp)
+    assert not store.read_claim(f"starts:{a_record('r1').source_key}").wanted
 
 
 # The reserve.

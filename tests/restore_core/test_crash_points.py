@@ -176,6 +176,26 @@ def _reply_queue(world: World) -> list[dict[str, Any] | bytes]:
     return [request("r1", replyTo="replies"), request("r2", replyTo="not-listed")]
 
 
+def _items(count: int) -> list[dict[str, str]]:
+    return [{"path": f"docs/{number:03}.txt", "type": "File"} for number in range(count)]
+
+
+def _two_parts(_world: World) -> list[dict[str, Any] | bytes]:
+    return [request(items=_items(100), target=elsewhere())]
+
+
+def _lost_answer_in_the_second_part(world: World) -> list[dict[str, Any] | bytes]:
+    world.vaults.fates = [Fate.TAKEN, Fate.LOST_ANSWER]
+    return [request(items=_items(100))]
+
+
+def _cancel_between_parts(world: World) -> list[dict[str, Any] | bytes]:
+    """The allowance of the day is used up by the first part, and the second one waits."""
+    world.settings = with_settings(daily_limit_per_share=1)
+    world.vaults.job_seconds = 10
+    return [request(items=_items(100)), cancel()]
+
+
 SCENARIOS: dict[str, Scenario] = {
     **{shape: _shape(shape) for shape in SHAPES},
     "a dry run": lambda _world: [request(dryRun=True)],
@@ -200,6 +220,9 @@ SCENARIOS: dict[str, Scenario] = {
     "two alerts of a plan that fails": _alerts("a1", "a2", share="gone"),
     "a request in an event": _in_an_event,
     "a reply queue": _reply_queue,
+    "items in two parts": _two_parts,
+    "a lost answer in the second part": _lost_answer_in_the_second_part,
+    "a cancel between parts": _cancel_between_parts,
 }
 
 
@@ -296,7 +319,10 @@ def check(world: World) -> None:
     held = world.holders()
     assert "target" not in held, f"targets that are held for ever: {held}"
     for key in held.get("starts", ()):
-        assert world.record(key).tries, f"{key} was counted and started nothing"
+        # Each part is a start of its own, and has the name of its request with a number.
+        request_id, _, number = key.partition("~")
+        part = world.record(request_id).parts[int(number or 1) - 1]
+        assert part.tries, f"{key} was counted and started nothing"
     records = {record.key: record for record in world.records()}
     of_plans = {key for key, record in records.items() if record.plan is not None}
     assert len(of_plans) <= 1, "a storm became more than one request"

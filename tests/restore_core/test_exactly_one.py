@@ -131,6 +131,62 @@ def test_the_second_send_after_a_401_has_the_same_window(world: World) -> None:
     world.check_laws()
 
 
+def test_one_that_is_held_back_takes_nothing_from_another_that_has_just_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the request holds and counts is shared by all instances that work on it."""
+    real, held = world.vaults.prepare_restore, [ArmAnswer(status=429)]
+
+    def prepare(*args: Any) -> Any:
+        if held:
+            error = held.pop()
+            sweep_by(world, another(world), 10, step=10)
+            assert world.vaults.posts == 1
+            raise error
+        return real(*args)
+
+    monkeypatch.setattr(world.vaults, "prepare_restore", prepare)
+    world.send(request())
+    assert world.holders() == {"target": ["r1"], "starts": ["r1"]}
+    world.sweep_until_quiet()
+    assert world.vaults.posts == 1
+    assert world.holders() == {"starts": ["r1"]}
+    world.check_laws()
+
+
+def test_one_that_is_too_late_takes_nothing_from_another_that_has_just_sent(world: World) -> None:
+    reads: list[str] = []
+
+    def slow(_number: int, name: str) -> None:
+        if name == "table.read_claim":
+            reads.append(name)
+            if len(reads) == 2:
+                sweep_by(world, another(world), 10, step=10)
+                world.pass_time(600)
+
+    world.calls.during = slow
+    world.send(request(startDeadline="PT5M"))
+    assert world.vaults.posts == 1
+    assert world.holders() == {"target": ["r1"], "starts": ["r1"]}
+    world.sweep_until_quiet()
+    assert world.end_of("r1")["phase"] == "Completed"
+    world.check_laws()
+
+
+def test_one_that_was_held_back_after_a_cancel_ended_it_leaves_no_claim(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(*_args: Any) -> Any:
+        another(world).handle(world.message(CANCEL), world.now)
+        raise ArmAnswer(status=429)
+
+    monkeypatch.setattr(world.vaults, "prepare_restore", prepare)
+    world.send(request())
+    world.sweep_until_quiet()
+    assert world.end_of("r1")["phase"] == "Cancelled"
+    assert world.holders() == {}
+
+
 # Step 5 and section 4.2: a result is stored, whoever moved the record meanwhile.
 
 

@@ -389,6 +389,28 @@ def test_waiters_go_by_priority_and_then_by_arrival(world: World) -> None:
     world.check_laws()
 
 
+def test_a_newcomer_does_not_overtake_a_waiter_that_is_woken_and_has_not_begun(
+    world: World,
+) -> None:
+    world.send(request("r1", target=elsewhere()))
+    world.pass_time(1)
+    world.send(request("r2", target=elsewhere()))
+    woken: list[str] = []
+
+    def newcomer(_number: int, name: str) -> None:
+        # The first is about to be announced: its target is free, and the second one is due.
+        if name == "queue.send" and not woken:
+            woken.append(name)
+            world.send(request("r3", target=elsewhere()))
+
+    world.calls.during = newcomer
+    world.sweep_until_quiet()
+    started = sorted(world.vaults.jobs_by_id.values(), key=lambda job: job.started)
+    assert [job.item.item[-2:] for job in started] == ["r1", "r2", "r3"]
+    assert started[2].started - started[1].ends < timedelta(seconds=60), "it is woken in its turn"
+    world.check_laws()
+
+
 def test_a_waiter_for_a_role_does_not_hold_up_the_others(world: World) -> None:
     world.vaults.fates = [ArmAnswer(status=403)]
     world.send(request("r1", target=elsewhere(), priority="emergency"))

@@ -6,16 +6,17 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from azure.data.tables import TableServiceClient, UpdateMode
 
 from local.storage import Azurite
 from restore_core.errors import Conflict, StoreUnavailable, WaitingFor
-from restore_core.lifecycle import Phase
-from restore_core.ports import Cancel, Holder, Loaded
+from restore_core.lifecycle import Event, Phase, Reason
+from restore_core.ports import Cancel, Claim, Holder, Loaded
 from restore_core.reading import read_request
-from restore_core.record import MAX_WAITING_CHARACTERS, OpenRow, RestoreRecord
+from restore_core.record import MAX_WAITING_CHARACTERS, End, OpenRow, RestoreRecord
 from restore_core.request import RestoreRequest
 from restore_core.settings import Storage
 from restore_core.store import (
@@ -29,6 +30,7 @@ from tests.simulators.store import MemoryTables, memory_store
 from tests.simulators.world import VAULT, request
 
 NOW = datetime(2026, 2, 5, 7, 43, 47, 123456, tzinfo=UTC)
+AN_END = End(event=Event.REFUSED_BY_AZURE, reason=Reason.TRIGGER_REFUSED, message="no")
 
 
 @pytest.fixture(params=["azurite", "memory"])
@@ -229,6 +231,32 @@ def test_a_row_keeps_the_key_of_its_source_and_may_have_none(
     store.delete_open(row)
 
 
+def test_a_row_tells_that_it_needs_attention_until_it_is_put_again(
+    store: RestoreStore, request_id: str
+) -> None:
+    record = a_record(request_id)
+    row = OpenRow.of(record, NOW)
+    assert not row.needs_attention
+    urgent = replace(row, needs_attention=True)
+    store.put_open(urgent)
+    store.pull_forward(urgent, NOW + timedelta(minutes=1))
+    assert mine(store.open_rows(), request_id) == [
+        replace(urgent, next_check_at=NOW + timedelta(minutes=1))
+    ]
+    store.put_open(row)
+    assert mine(store.open_rows(), request_id) == [row]
+    store.delete_open(row)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"failures": 1}, {"hold_until": NOW}, {"pending_end": AN_END}], ids=str
+)
+def test_a_row_needs_attention_where_its_record_waits_after_something_went_wrong(
+    fields: dict[str, Any],
+) -> None:
+    assert OpenRow.of(replace(a_record("r1"), **fields), NOW).needs_attention
+
+
 def test_what_a_request_waits_for_stands_in_columns_of_its_own_while_it_waits(
     store: RestoreStore, request_id: str
 ) -> None:
@@ -267,6 +295,45 @@ def test_a_claim_is_written_once_and_then_under_its_etag(
     with pytest.raises(Conflict):
         store.write_claim(held, [replace(me, key="r2")])
     assert store.read_claim(thing).holders == ()
+
+
+def test_a_claim_remembers_that_somebody_waits_for_it(store: RestoreStore, request_id: str) -> None:
+    thing = f"target:{request_id}"
+    assert not store.read_claim(thing).wanted
+    me = Holder(key="r1", request_id="r1", since=NOW)
+    store.write_claim(store.read_claim(thing), [me])
+    held = store.read_claim(thing)
+    assert not held.wanted
+    store.write_claim(replace(held, wanted=True), held.holders)
+    with pytest.raises(Conflict):
+        store.write_claim(held, [])
+    marked = store.read_claim(thing)
+    assert (marked.wanted, marked.holders) == (True, (me,))
+    store.write_claim(marked, [])
+    assert store.read_claim(thing).wanted, "whoever writes holders keeps the mark"
+    store.write_claim(replace(store.read_claim(thing), wanted=False), [])
+    assert not store.read_claim(thing).wanted
+
+
+def test_a_claim_may_be_wanted_before_anybody_held_it(store: RestoreStore, request_id: str) -> None:
+    thing = f"starts:{request_id}"
+    store.write_claim(replace(store.read_claim(thing), wanted=True), [])
+    claim = store.read_claim(thing)
+    assert (claim.wanted, claim.holders) == (True, ())
+
+
+def test_a_claim_is_written_again_under_the_etag_that_its_write_returned(
+    store: RestoreStore, request_id: str
+) -> None:
+    thing = f"target:{request_id}"
+    me = Holder(key="r1", request_id="r1", since=NOW)
+    first = store.write_claim(store.read_claim(thing), [me])
+    assert store.read_claim(thing).etag == first
+    second = store.write_claim(Claim(thing=thing, etag=first), [])
+    with pytest.raises(Conflict):
+        store.write_claim(Claim(thing=thing, etag=first), [me])
+    claim = store.read_claim(thing)
+    assert (claim.etag, claim.holders) == (second, ())
 
 
 def test_a_claim_of_thousands_of_holders_fits(store: RestoreStore, request_id: str) -> None:

@@ -60,6 +60,13 @@ class SimulatedJob:
     cancelled: bool = False
     listed: datetime = field(default=datetime.min.replace(tzinfo=UTC))
 
+    @property
+    def first_path(self) -> str:
+        """What tells it from the jobs of other parts; empty where it restores a full share."""
+        specs = self.body.get("restoreFileSpecs")
+        first = specs[0] if isinstance(specs, list) and specs else {}
+        return str(first.get("path", ""))
+
 
 class MemoryVaults:
     """Every vault that a test asks for, with any share in it."""
@@ -77,6 +84,12 @@ class MemoryVaults:
         self.job_seconds = 30.0
         self.list_delay = 0.0
         self.next_end = JobEnd.COMPLETED
+        self.ends: list[JobEnd] = []
+        """Of the next jobs, first come first; the rest end as `next_end` says."""
+        self.restored_by_failed = 0
+        """How many files a job restores that does not complete."""
+        self.job_error = ServiceError(code="1073871825", message="internal")
+        """What a job says that does not complete."""
         self.posts = 0
         self.tokens = 0
         """How often a POST's token was renewed."""
@@ -229,7 +242,7 @@ class MemoryVaults:
             target=target,
             started=now,
             ends=now + timedelta(seconds=self.job_seconds),
-            end=self.next_end,
+            end=self.ends.pop(0) if self.ends else self.next_end,
             listed=now + timedelta(seconds=self.list_delay),
         )
         self.jobs_by_id[job.id] = job
@@ -251,11 +264,11 @@ class MemoryVaults:
             operation="Restore",
             start_time=job.started,
             end_time=job.ends if end else None,
-            errors=(ServiceError(code="1073871825", message="internal"),) if failed else (),
+            errors=(self.job_error,) if failed else (),
         )
         if not details:
             return seen
-        restored = 7 if end is JobEnd.COMPLETED else 0
+        restored = 7 if end is JobEnd.COMPLETED else self.restored_by_failed
         return replace(
             seen, files=Tally(restored=restored, skipped=0, failed=0), transferred_mb=1.0
         )

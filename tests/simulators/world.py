@@ -23,6 +23,7 @@ from restore_core.plans import Plans
 from restore_core.ports import Message
 from restore_core.reconciler import Reconciler
 from restore_core.record import RestoreRecord
+from restore_core.request import PART_ITEMS
 from restore_core.settings import Settings, Storage
 from tests.simulators.store import MemoryQueue, MemoryTables, memory_store, rows
 from tests.simulators.vaults import MemoryVaults
@@ -220,14 +221,19 @@ class World:
 
     def check_laws(self) -> None:
         """Assert laws (a) to (e) of what is left; the requests' sources must be distinct shares."""
-        jobs = Counter(job.item.key for job in self.vaults.jobs_by_id.values())
+        jobs = Counter((job.item.key, job.first_path) for job in self.vaults.jobs_by_id.values())
         texts: dict[str, set[str]] = {}
         for text in self.queue.sent:
             texts.setdefault(json.loads(text)["id"], set()).add(text)
         for record in self.records():
             request_id = record.request.request_id
-            if record.decision is not None:
-                assert jobs[record.decision.item.key] <= 1, f"{request_id}: restored twice (a)"
+            for number in range(len(record.parts) if record.decision else 0):
+                assert record.decision is not None
+                items = record.request.items
+                first = items[number * PART_ITEMS].path if items else ""
+                assert jobs[record.decision.item.key, first] <= 1, (
+                    f"{request_id}: part {number + 1} restored twice (a)"
+                )
             assert record.phase in FINAL, f"{request_id}: no final phase (c)"
             assert record.announced_at is not None, f"{request_id}: not announced (d)"
             assert texts.get(event_id(record)) == {record.event}, (

@@ -24,6 +24,8 @@ TARGET_ACCOUNT = "targets"
 PATHS = ("a.txt", "docs/b.txt", "docs/deep er/Größe.txt", "資料/c.bin")
 GARBAGE = b"all your files are encrypted\n"
 KEPT = "written after the backup.txt"
+MANY = 120
+"""The files beside the others in a crowded share: more than one restore takes by their names."""
 _DAY = 86_400 * TICKS_PER_SECOND
 
 
@@ -39,6 +41,18 @@ class Share:
     number: int
     vaults: int
     made_at: int
+    crowded: bool = False
+    """Whether it has `MANY` files more."""
+
+    @property
+    def many(self) -> tuple[str, ...]:
+        """The paths of the files that only a crowded share has."""
+        return tuple(f"many/{number:03}.txt" for number in range(MANY if self.crowded else 0))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all files in its recovery points."""
+        return (*PATHS, *self.many)
 
     @property
     def name(self) -> str:
@@ -117,28 +131,36 @@ class Estate:
         root = root / target.get("folder", "")
         items = message.get("items")
         if items is None:
-            return {root / path: share.content(point, path) for path in PATHS}
+            return {root / path: share.content(point, path) for path in share.paths}
         found: dict[Path, bytes] = {}
         for item in items:
             # Into another location the emulator puts an item without the path that leads to it.
             keep = item["path"]
             if "folder" in target:
                 keep = keep.rpartition("/")[2]
-            for path in PATHS:
+            for path in share.paths:
                 if path == item["path"] or path.startswith(item["path"] + "/"):
                     rest = path.removeprefix(item["path"])
                     found[root / f"{keep}{rest}"] = share.content(point, path)
         return found
 
 
-def build(root: Path, *, shares: int, vaults: int, targets: Sequence[str]) -> Estate:
-    """Write vaults, shares, their recovery points and empty target shares below a folder."""
+def build(
+    root: Path, *, shares: int, vaults: int, targets: Sequence[str], crowded: int = 0
+) -> Estate:
+    """Write vaults, shares, their recovery points and empty target shares below a folder.
+
+    The last shares are crowded ones.
+    """
     layout = Layout(root=root)
     made_at = now_ticks() // TICKS_PER_SECOND * TICKS_PER_SECOND
-    each = [Share(number=n, vaults=vaults, made_at=made_at) for n in range(shares)]
+    each = [
+        Share(number=n, vaults=vaults, made_at=made_at, crowded=n >= shares - crowded)
+        for n in range(shares)
+    ]
     for share in each:
         for point in (share.older, share.newer):
-            files = {path: share.content(point, path) for path in PATHS}
+            files = {path: share.content(point, path) for path in share.paths}
             write_files(layout.snapshot(share.account, share.name, point.id), files)
         write_files(layout.share(share.account, share.name), {"a.txt": GARBAGE, KEPT: GARBAGE})
     for name in targets:

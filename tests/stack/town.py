@@ -41,12 +41,12 @@ class Town:
 
 
 @contextmanager
-def running_town(settings: Mapping[str, str] | None = None) -> Iterator[Town]:
-    """Start a stack, fill its vault and end it all afterwards."""
+def running_town(settings: Mapping[str, str] | None = None, *, crowded: int = 0) -> Iterator[Town]:
+    """Start a stack, fill its vault and end it all afterwards; the last shares are crowded."""
     changed = {**SETTINGS, **(settings or {})}
     with Stack(host=False, lease=LEASE_SECONDS, time_scale=TIME_SCALE, settings=changed) as stack:
         targets = [f"target-{number}" for number in range(_SHARES)]
-        estate = build(stack.vault_root, shares=_SHARES, vaults=1, targets=targets)
+        estate = build(stack.vault_root, shares=_SHARES, vaults=1, targets=targets, crowded=crowded)
         reload(stack.arm)
         stack.start_host()
         with Outside(stack.storage, stack.arm) as outside:
