@@ -11,8 +11,8 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
-from restore_core.arm_ids import ArmIdError, VaultId
-from restore_core.errors import ArmAnswer, LookupFailed, classify
+from restore_core.arm_ids import ArmIdError
+from restore_core.errors import ArmAnswer, ArmError, LookupFailed, classify
 from restore_core.guards import Allowed, Guards, NotAllowed, Rule, judge
 from restore_core.lifecycle import Event, Reason
 from restore_core.patterns import share_id
@@ -27,6 +27,8 @@ from restore_core.times import format_time
 _log = logging.getLogger(__name__)
 _MAY_PASS = {401, 408, 429, 499}
 """Answers that say nothing about the question: ask again."""
+_PROBES = 6
+"""After so many failures in a row, some five minutes, the restore goes on without an answer."""
 _ASK_OWNER = "Have the rule in the file of RESTORE_GUARDS changed, or send what it allows."
 
 
@@ -67,7 +69,7 @@ class Decider:
                 f"The item {item.id} names no storage account: {error}.",
                 reason=Reason.SOURCE_NOT_FOUND,
             ) from error
-        guard_requests = self._guard_requests(request.vault)
+        guard_requests = self._guard_requests(record)
         target = request.target
         alternate = target if isinstance(target, AlternateTarget) else None
         decision = Decision(
@@ -141,16 +143,18 @@ class Decider:
     def _checks(self, record: RestoreRecord, decision: Decision) -> list[Check]:
         return preflight(record, decision, api_version=self._settings.arm_api_version)
 
-    def _guard_requests(self, vault: VaultId) -> tuple[str, ...] | None:
-        """Ask for the vault's Resource Guard; `None` where the question itself is refused.
+    def _guard_requests(self, record: RestoreRecord) -> tuple[str, ...] | None:
+        """Ask for the vault's Resource Guard; `None` where there is no answer to be had.
 
-        Then the restore goes without: where there is a guard after all, Azure refuses it.
+        Then the restore goes without: where there is a guard after all, Azure refuses it. Few
+        vaults have one, and no restore waits for ever for what it most likely does not need.
         """
+        vault = record.request.vault
         try:
             return self._vaults.resource_guard_requests(vault)
-        except ArmAnswer as error:
-            heals = classify(error.code, error.message).heals is not None
-            if not 400 <= error.status < 500 or error.status in _MAY_PASS or heals:
+        except ArmError as error:
+            patient = record.failures < _PROBES or not _says_nothing(error)
+            if patient and not _refuses_the_question(error):
                 raise
             _log.warning("%s: its Resource Guard cannot be read: %s", vault.name, error)
             return None
@@ -169,6 +173,18 @@ def _body(record: RestoreRecord, decision: Decision, part: int) -> dict[str, Any
         guard_requests=decision.guard_requests or (),
         part=part,
     )
+
+
+def _refuses_the_question(error: ArmError) -> bool:
+    """Tell whether Azure will not say, however often it is asked."""
+    if not isinstance(error, ArmAnswer) or classify(error.code, error.message).heals is not None:
+        return False
+    return 400 <= error.status < 500 and error.status not in _MAY_PASS
+
+
+def _says_nothing(error: ArmError) -> bool:
+    """Tell whether the question has no answer, as an endpoint that does not know it may give."""
+    return not isinstance(error, ArmAnswer) or error.status >= 500
 
 
 def not_allowed(rule: str, message: str) -> End:

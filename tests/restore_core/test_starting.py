@@ -448,7 +448,7 @@ def test_a_resource_guard_that_cannot_be_asked_now_is_waited_for(
     world.vaults.guard_requests = (GUARD_REQUEST,)
     fail_probe(world, ArmAnswer(status=status))
     world.send(request())
-    for _ in range(10):
+    for _ in range(4):
         world.sweep(after=60)
     record = world.record("r1")
     assert record.waiting_for is why
@@ -460,6 +460,16 @@ def test_a_resource_guard_that_cannot_be_asked_now_is_waited_for(
     assert end["phase"] == "Completed"
     assert "warnings" not in end
     assert GUARD_REQUEST in world.vaults.sent[0][1]
+
+
+def test_no_restore_waits_for_ever_for_an_answer_about_resource_guards(world: World) -> None:
+    fail_probe(world, ArmAnswer(status=503))
+    world.send(request())
+    for _ in range(60):
+        world.sweep(after=30)
+    end = world.end_of("r1")
+    assert end["phase"] == "Completed"
+    assert "Resource Guard" in end["warnings"][0]
 
 
 # The allowance of a day, and answers of the quota class.
