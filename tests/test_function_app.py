@@ -211,10 +211,11 @@ def test_what_is_not_run_in_azure_is_not_deployed() -> None:
     deployed = {
         path.name
         for path in ROOT.iterdir()
-        if path.name not in ignored and not path.name.endswith((".lock", "_cache"))
+        if path.name not in ignored
+        and not path.name.endswith((".lock", "_cache"))
+        and not path.name.startswith(".coverage")  # each worker of the tests writes its own
     }
     assert deployed <= {
-        ".coverage",
         ".import_linter_cache",
         ".funcignore",
         "function_app.py",
