@@ -8,6 +8,7 @@ on what does not change, so that a redelivery brings the same bytes.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -25,6 +26,8 @@ from restore_core.responding import Declined, Responder
 from restore_core.settings import Settings
 
 _log = logging.getLogger(__name__)
+_MEMORY = 1000
+"""Of how many requests an instance remembers which copies it has seen to."""
 _FIRST_TIME = datetime(1601, 1, 1, tzinfo=UTC)
 """No table takes an earlier one."""
 
@@ -40,6 +43,8 @@ class Accepter:
         self._ledger = ledger
         self._store = store
         self._settings = settings
+        self._lock = threading.Lock()
+        self._settled: dict[str, datetime] = {}
 
     def accept(self, message: Message, now: datetime) -> Loaded | None:
         """Make a request durable, or answer the message.
@@ -56,6 +61,8 @@ class Accepter:
                 request = read_wrapped(
                     envelope, unproven_copy_options=self._settings.unproven_copy_options
                 )
+            elif envelope.alert.is_fired and self._is_settled(_id_of(envelope), message):
+                return None
             else:
                 answer = self._responder.respond(
                     envelope.alert, request_id=_id_of(envelope), now=now
@@ -141,6 +148,21 @@ class Accepter:
         self._accept_again(message, loaded, now)
         return None
 
+    def _is_settled(self, request_id: str, message: Message) -> bool:
+        """Tell whether a copy of an alert needs nothing: a later one was seen to, and an event goes
+        out after that. A storm is made of such copies.
+        """
+        with self._lock:
+            seen_to = self._settled.get(request_id)
+        return seen_to is not None and message.inserted_at <= seen_to
+
+    def _note_settled(self, request_id: str, message: Message) -> None:
+        with self._lock:
+            if len(self._settled) >= _MEMORY:
+                self._settled.clear()
+            before = self._settled.get(request_id, message.inserted_at)
+            self._settled[request_id] = max(before, message.inserted_at)
+
     def _accept_again(self, message: Message, loaded: Loaded, now: datetime) -> None:
         """Take a copy of a request: it goes on as it is, and its end is announced again."""
         record = record_of(loaded)
@@ -152,6 +174,8 @@ class Accepter:
             # A conflict is another copy's note of having sent it: one note will do.
             with suppress(Conflict):
                 self._ledger.save_record(loaded, replace(record, announced_at=now))
+        if record.plan is not None:
+            self._note_settled(record.request.request_id, message)
 
     def _accept_cancel(
         self, message: Message, request: CancelRequest, now: datetime

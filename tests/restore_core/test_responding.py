@@ -336,6 +336,31 @@ def test_a_thousand_alerts_and_a_thousand_copies_are_one_restore(world: World) -
     world.check_laws()
 
 
+def test_copies_of_the_alert_that_started_it_cost_nothing_once_a_later_one_was_seen_to(
+    world: World,
+) -> None:
+    body = alert(world, "a0")
+    early = [world.message(body) for _ in range(50)]
+    world.send(body)
+    world.pass_time(1)
+    world.send(body)
+    before = len(world.calls.names)
+    for copy in early:
+        world.app.handle(copy, world.now)
+    assert world.calls.names[before:] == []
+    world.sweep_until_quiet()
+    world.check_laws()
+    announced = len(world.queue.sent)
+    world.pass_time(60)
+    world.send(body)
+    assert len(world.queue.sent) == announced + 1, "a copy after the end has its event again"
+    for copy in early:
+        world.app.handle(copy, world.now)
+    assert len(world.queue.sent) == announced + 1
+    world.send(alert(world, "a0", monitorCondition="Resolved"))
+    assert reasons(world) == {"NotFired": 1}
+
+
 def test_a_storm_that_reaches_several_instances_at_once_is_one_restore(world: World) -> None:
     apps = [another(world) for _ in range(4)]
     messages = [world.message(alert(world, f"a{number}")) for number in range(80)]
