@@ -28,8 +28,10 @@ from local.stack import Stack
 from restore_core.reconciler import Reconciler
 from restore_core.wiring import build
 
-_STEP = timedelta(minutes=10)
-"""Longer than any wait of the app, so that nothing is left for the sweep after the next."""
+_STEP = timedelta(seconds=15)
+"""A tick: what was due stays due while its job runs on."""
+_LOOK_EACH_TIME = {"RESTORE_JOB_POLL_SECONDS": "0.05"}
+"""The sweeps follow one another faster than ticks; each must look, as every second one does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class Sweeper:
 
     def __init__(self, stack: Stack, arm: Emulated, counting: Counted) -> None:
         """Build the engine."""
-        self._engine: Reconciler = build(stack.settings)
+        self._engine: Reconciler = build({**stack.settings, **_LOOK_EACH_TIME})
         self._arm = arm
         self._counting = counting
         self._now = datetime.now(UTC)
