@@ -345,8 +345,8 @@ def test_copies_of_the_alert_that_started_it_cost_nothing_once_a_later_one_was_s
     world.pass_time(1)
     world.send(body)
     before = len(world.calls.names)
-    for copy in early:
-        world.app.handle(copy, world.now)
+    for one in early:
+        world.app.handle(one, world.now)
     assert world.calls.names[before:] == []
     world.sweep_until_quiet()
     world.check_laws()
@@ -354,8 +354,8 @@ def test_copies_of_the_alert_that_started_it_cost_nothing_once_a_later_one_was_s
     world.pass_time(60)
     world.send(body)
     assert len(world.queue.sent) == announced + 1, "a copy after the end has its event again"
-    for copy in early:
-        world.app.handle(copy, world.now)
+    for one in early:
+        world.app.handle(one, world.now)
     assert len(world.queue.sent) == announced + 1
     world.send(alert(world, "a0", monitorCondition="Resolved"))
     assert reasons(world) == {"NotFired": 1}
