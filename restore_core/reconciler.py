@@ -247,7 +247,7 @@ class Reconciler:
                 group[0].request.vault,
                 group,
                 now=now,
-                seen={**seen.jobs, **seen.failed},
+                seen=seen.jobs,
             )
             for key, group in records.items()
         }

@@ -38,11 +38,9 @@ class Seen:
 
     quiet: set[str] = field(default_factory=set)
     """The keys of the requests whose jobs run on."""
-    jobs: dict[str, Job] = field(default_factory=dict)
-    """The other jobs by their ids: those that have ended with their details, and those that run
-    and whose requests are loaded all the same."""
-    failed: dict[str, ArmError] = field(default_factory=dict)
-    """What reading a job failed with, by its id."""
+    jobs: dict[str, Job | ArmError] = field(default_factory=dict)
+    """The other jobs by their ids: those that have ended with their details, those that run and
+    whose requests are loaded all the same, and what reading one failed with."""
 
 
 class Watch:
@@ -92,7 +90,6 @@ class Watch:
         return Seen(
             quiet=set().union(*(one.quiet for one in found)),
             jobs={job_id: job for one in found for job_id, job in one.jobs.items()},
-            failed={job_id: error for one in found for job_id, error in one.failed.items()},
         )
 
     def _seen_in(self, vault: str, rows: Sequence[OpenRow], now: datetime, *, many: bool) -> Seen:
@@ -127,7 +124,7 @@ class Watch:
             try:
                 job = self._vaults.job(VaultId.parse(row.vault_id), job_id)
             except ArmError as error:
-                seen.failed[job_id] = error
+                seen.jobs[job_id] = error
             else:
                 _add(seen, row, job, now)
         return seen
