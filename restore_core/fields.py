@@ -27,6 +27,7 @@ MAX_PATH_BYTES = 2048
 MAX_SEGMENT_CHARACTERS = 255
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_ENTRY_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUEUE_NAME = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -39,6 +40,12 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 def _request_id(text: str) -> str:
     if not REQUEST_ID.fullmatch(text):
         raise ValueError("must be 1 to 128 of A-Z a-z 0-9 . _ -")
+    return text
+
+
+def _entry_name(text: str) -> str:
+    if not _ENTRY_NAME.fullmatch(text):
+        raise ValueError("must be 1 to 64 of A-Z a-z 0-9 . _ -")
     return text
 
 
@@ -201,6 +208,12 @@ PathText = Annotated[
     AfterValidator(_path),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_PATH_BYTES}),
 ]
+EntryName = Annotated[
+    str,
+    AfterValidator(_entry_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{_ENTRY_NAME.pattern}$"}),
+]
+"""What a rule or a plan is called in its file."""
 QueueName = Annotated[
     str,
     AfterValidator(_queue_name),

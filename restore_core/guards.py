@@ -7,7 +7,6 @@ restore that no rule allows is not allowed; there is no rule that forbids.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,17 +14,15 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     JsonValue,
     ValidationError,
-    WithJsonSchema,
 )
 
 from restore_core.decoding import ROOT, read_object
 from restore_core.errors import FileInvalid, MessageInvalid, Problem
-from restore_core.fields import Duration, QueueName, as_tuple, one_of
+from restore_core.fields import Duration, EntryName, QueueName, as_tuple, one_of
 from restore_core.model import Model, bounded, problems_of
 from restore_core.patterns import SharePattern, VaultPattern, id_matches, matches, share_id
 from restore_core.record import Decision, RestoreRecord
@@ -47,12 +44,6 @@ class OriginalLocation(StrEnum):
     OVERWRITE = "overwrite"
 
 
-def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError("must be 1 to 64 of A-Z a-z 0-9 . _ -")
-    return text
-
-
 def _some(value: object) -> object:
     """Refuse an empty list. Not the model's business: it counts only those entries that are valid,
     and would call a list of wrong ones empty.
@@ -62,20 +53,14 @@ def _some(value: object) -> object:
     return as_tuple(value)
 
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SOME: dict[str, JsonValue] = {"minItems": 1}
-_Name = Annotated[
-    str,
-    AfterValidator(_name),
-    WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"}),
-]
 _Limit = Annotated[int, Field(ge=1, le=MAX_STARTS)]
 
 
 class Rule(Model):
     """One thing that is allowed. A request needs one rule that allows all of it."""
 
-    name: _Name
+    name: EntryName
     vaults: Annotated[
         tuple[VaultPattern, ...],
         Field(max_length=MAX_PATTERNS, json_schema_extra=_SOME),

@@ -6,16 +6,15 @@ has been restored lately: cooldown and breaker are only said here, and counted e
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from restore_core.decoding import ROOT, read_plain_object
 from restore_core.errors import FileInvalid, MessageInvalid, Problem
-from restore_core.fields import Duration, VaultIdText, as_tuple, one_of
+from restore_core.fields import Duration, EntryName, VaultIdText, as_tuple, one_of
 from restore_core.model import Model, as_meant, bounded, field_names, moved, problems_of
 from restore_core.patterns import ResourcePattern
 from restore_core.reading import read_request
@@ -30,19 +29,12 @@ from restore_core.request import (
     Source,
     Target,
 )
+from restore_core.reviewed import MAX_FILE_BYTES
 from restore_core.spelling import meant_field
 
-MAX_FILE_BYTES = 1024 * 1024
 MAX_PLANS = 200
 MAX_PATTERNS = 100
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LEAST_COOLDOWN, _MOST_COOLDOWN = timedelta(minutes=5), timedelta(days=30)
-
-
-def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError("must be 1 to 64 of A-Z a-z 0-9 . _ -")
-    return text
 
 
 def _cooldown(length: timedelta) -> timedelta:
@@ -62,11 +54,6 @@ def _up_to(most: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-PlanName = Annotated[
-    str,
-    AfterValidator(_name),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}),
-]
 TextPattern = Annotated[str, Field(min_length=1, max_length=256)]
 Severity = Literal["Sev0", "Sev1", "Sev2", "Sev3", "Sev4"]
 
@@ -107,7 +94,7 @@ class Breaker(Model):
 class Plan(Model):
     """Which alerts lead to which restore."""
 
-    name: PlanName
+    name: EntryName
     match: Match
     vault_id: VaultIdText | None = None
     source: Source

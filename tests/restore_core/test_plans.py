@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restore_core.errors import FileInvalid
-from restore_core.plans import MAX_FILE_BYTES, Plan, Plans, read_plans
+from restore_core.plans import Plan, Plans, read_plans
 from restore_core.request import AlternateTarget, CopyOptions, OriginalTarget, Priority
+from restore_core.reviewed import MAX_FILE_BYTES
 from tests.restore_core.given import (
     ACCOUNT,
     IDENTITY,
