@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from infra.package.build import Order, build, default_output
+from infra.package.build import BILL_SUFFIX, Order, build, default_output
 from infra.package.problems import PackagingError
 from infra.package.reading import Package, compare
 from infra.package.target import DEPLOYED_PYTHON, Target
@@ -29,7 +29,7 @@ def main() -> int:
 def _build(arguments: argparse.Namespace) -> int:
     target = Target(python=arguments.python_version)
     output: Path = arguments.output or default_output(ROOT, target)
-    built = build(
+    package = build(
         Order(
             root=ROOT,
             target=target,
@@ -38,9 +38,8 @@ def _build(arguments: argparse.Namespace) -> int:
             allow_changes=arguments.allow_changes,
         )
     )
-    _describe(built.package)
-    print(f"bill of materials  {built.bill}")
-    print(f"compiled by        Python {built.compiled_by}")
+    _describe(package)
+    print(f"bill of materials  {package.path.with_suffix(BILL_SUFFIX)}")
     return 0
 
 
@@ -57,7 +56,7 @@ def _describe(package: Package) -> None:
     changed = ", and changes that are not committed" if manifest["changedSinceCommit"] else ""
     print(f"package            {package.path}")
     print(f"commit             {manifest['commit']}{changed}")
-    print(f"for                Python {package.python}")
+    print(f"for                Python {package.python}, compiled by {manifest['compiledBy']}")
     print(f"files              {len(package.names)}, {package.path.stat().st_size:,} bytes")
     print(f"sha256             {package.file_digest}")
     print(f"sha256 of content  {package.content_digest}")

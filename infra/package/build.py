@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import Any
 
 from infra.package import archive, bytecode, indexing, sbom, source, wheels
 from infra.package.problems import PackagingError
@@ -15,6 +14,8 @@ from infra.package.reading import MANIFEST, SBOM, SITE_PACKAGES, Package
 from infra.package.target import DEPLOYED_PYTHON, Target
 
 NAME = "azure-files-restore"
+BILL_SUFFIX = ".cdx.json"
+"""The bill of materials lies beside the package, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,22 +29,13 @@ class Order:
     allow_changes: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Built:
-    """What was made, and by which Python it was compiled."""
-
-    package: Package
-    bill: Path
-    compiled_by: str
-
-
 def default_output(root: Path, target: Target) -> Path:
     """Where a package goes; only the one for the deployed Python has the name that azd uploads."""
     suffix = "" if target.python == DEPLOYED_PYTHON else f"-py{target.tag}"
     return root / "dist" / f"{NAME}{suffix}.zip"
 
 
-def build(order: Order) -> Built:
+def build(order: Order) -> Package:
     """Build a package."""
     held = source.read(order.root, allow_changes=order.allow_changes)
     # Looked for first: without it, everything else would be in vain.
@@ -56,16 +48,18 @@ def build(order: Order) -> Built:
         bytecode.compile_all(python, stage)
         version = _version(order.root)
         text = sbom.bill(fetched, source=held, target=order.target, name=NAME, version=version)
-        manifest = _manifest(held, order.target, version, functions)
+        manifest = _manifest(
+            held,
+            version=version,
+            python=order.target.python,
+            # Two releases of one minor version compile some files differently.
+            compiledBy=bytecode.version(python)[1],
+            functions=functions,
+        )
         _write(stage, {SBOM: text.encode(), MANIFEST: manifest})
         archive.write(stage, order.output, held.committed_at)
-    bill = order.output.with_suffix(".cdx.json")
-    bill.write_text(text, encoding="utf-8")
-    return Built(
-        package=Package.open(order.output),
-        bill=bill,
-        compiled_by=bytecode.version(python)[1],
-    )
+    order.output.with_suffix(BILL_SUFFIX).write_text(text, encoding="utf-8")
+    return Package.open(order.output)
 
 
 def _wheels(order: Order, folder: Path, site_packages: Path) -> list[wheels.Wheel]:
@@ -76,17 +70,13 @@ def _wheels(order: Order, folder: Path, site_packages: Path) -> list[wheels.Whee
     return fetched
 
 
-def _manifest(
-    held: source.Source, target: Target, version: str, functions: list[dict[str, str]]
-) -> bytes:
-    content: Mapping[str, Any] = {
+def _manifest(held: source.Source, **facts: object) -> bytes:
+    content = {
         "name": NAME,
-        "version": version,
         "commit": held.commit,
         "committedAt": held.committed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "changedSinceCommit": held.changed,
-        "python": target.python,
-        "functions": functions,
+        **facts,
     }
     return (json.dumps(content, indent=2) + "\n").encode()
 
