@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     changed = ["--app", str(folder), "--state", str(arguments.state or arguments.app / STATE)]
     changed += ["--settings", str(settings)] if settings.is_file() else []
     path = [str(folder / SITE_PACKAGES), os.environ.get("PYTHONPATH", "")]
-    os.execve(
+    os.execve(  # noqa: S606  (this very program)
         sys.executable,
         [sys.executable, "-m", "local.host", *sys.argv[1:], *changed],
         {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), _UNPACKED: str(folder)},
