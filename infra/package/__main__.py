@@ -7,7 +7,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from infra.package.build import BILL_SUFFIX, Order, build, default_output
 from infra.package.problems import PackagingError
 from infra.package.reading import Package, compare
 from infra.package.target import DEPLOYED_PYTHON, Target
@@ -27,6 +26,9 @@ def main() -> int:
 
 
 def _build(arguments: argparse.Namespace) -> int:
+    # Only here: what looks into a package needs none of the libraries that building takes.
+    from infra.package.build import BILL_SUFFIX, Order, build, default_output  # noqa: PLC0415
+
     target = Target(python=arguments.python_version)
     output: Path = arguments.output or default_output(ROOT, target)
     package = build(

@@ -104,7 +104,8 @@ def _requirements(lines: list[str], folder: Path) -> Path:
 def _pip(command: str, *options: str) -> subprocess.CompletedProcess[str]:
     fixed = ("--quiet", "--disable-pip-version-check", "--no-input", "--no-deps")
     return subprocess.run(
-        [sys.executable, "-m", "pip", command, *fixed, "--require-hashes", *options],
+        # Isolated: the pip of the lock, and no other that PYTHONPATH leads to.
+        [sys.executable, "-I", "-m", "pip", command, *fixed, "--require-hashes", *options],
         capture_output=True,
         text=True,
         check=False,
