@@ -85,9 +85,10 @@ audit: setup
 
 # What is deployed, as one zip file in dist/, for the Python that infra/ gives the app unless PYTHON_VERSION names
 # another; docs/package.md explains it. COMPILER names a Python of that version where none is found; CHANGES=allow packs
-# files that are not committed.
-PYTHON_VERSION ?=
-COMPILER ?=
+# files that are not committed. The first two are not taken from the environment: images of Python set PYTHON_VERSION to
+# their own.
+PYTHON_VERSION =
+COMPILER =
 CHANGES ?=
 
 package: setup

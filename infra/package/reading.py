@@ -33,11 +33,14 @@ class Package:
             with zipfile.ZipFile(path) as archive:
                 manifest = json.loads(archive.read(MANIFEST))
                 names = archive.namelist()
+            package = cls(path, names, manifest)
+            # Both are read later by whoever opens it, who need not know how they can fail.
+            _ = package.python, package.functions
         except FileNotFoundError as error:
             raise PackagingError(f"there is no {path}: run make package") from error
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise PackagingError(f"{path} is no package that make package has built") from error
-        return cls(path, names, manifest)
+        return package
 
     @property
     def python(self) -> str:

@@ -65,7 +65,7 @@ def _ignored(root: Path) -> Callable[[str], bool]:
 
 def _changes(root: Path, ignored: Callable[[str], bool]) -> list[str]:
     """The files that would be packed, or decide what is, and are not as in the commit."""
-    differ = _names(root, "diff", "--no-renames", "HEAD")
+    differ = _names(root, "diff", "--relative", "--no-renames", "HEAD")
     new = _names(root, "ls-files", "--others", "--exclude-standard")
     return sorted(name for name in differ | new if not ignored(name) or name.startswith(_INPUTS))
 

@@ -146,6 +146,15 @@ def test_an_error_of_az_is_not_waited_out(project: Path) -> None:
     assert f"could not list the functions of {APP}" in done.stderr
 
 
+def test_a_file_that_is_no_package_is_not_waited_for(project: Path) -> None:
+    (project / PACKAGE).write_text("no zip file")
+    values = {**VALUES, "POSTDEPLOY_SECONDS": "50"}
+    done = run(project, "postdeploy.sh", values, az=printing(*FUNCTIONS))
+    assert done.returncode == 1
+    assert "is no package that make package has built" in done.stderr
+    assert "could not be compared" in done.stderr
+
+
 @pytest.mark.parametrize("name", VALUES)
 @pytest.mark.parametrize("how", ["empty", "absent"])
 def test_an_empty_value_is_named_and_az_is_not_called(project: Path, name: str, how: str) -> None:

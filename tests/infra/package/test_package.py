@@ -27,7 +27,7 @@ from tests.infra.package.conftest import OWN_PYTHON, clone, packed
 from tests.infra.package.repository import git, write
 
 # With `--dist loadgroup` one worker builds the packages for all of these tests.
-pytestmark = pytest.mark.xdist_group("package")
+pytestmark = [pytest.mark.xdist_group("package"), pytest.mark.timeout(600)]
 TAG = Target(python=DEPLOYED_PYTHON).tag
 UNCHECKED_HASH = 0b01
 

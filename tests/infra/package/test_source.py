@@ -103,6 +103,18 @@ def test_line_ends_are_the_commits_whatever_the_machine_wants(project: Path) -> 
     assert read(project, allow_changes=False).files["function_app.py"] == b"app = 1\n"
 
 
+def test_the_project_may_be_a_folder_of_its_repository(tmp_path: Path) -> None:
+    inner = {f"tools/restore/{name}": content for name, content in FILES.items()}
+    committed(tmp_path / "all", {**inner, "function_app.py": "another\n"})
+    project = tmp_path / "all/tools/restore"
+    source = read(project, allow_changes=False)
+    assert set(source.files) == PACKED
+    assert source.files["function_app.py"] == b"app = 1\n"
+    write(project, {"function_app.py": "app = 2\n"})
+    with pytest.raises(ChangedError, match=r"not as committed: function_app\.py\."):
+        read(project, allow_changes=False)
+
+
 def test_a_link_is_refused(project: Path) -> None:
     (project / "core/link.py").symlink_to("deep/deeper.py")
     with pytest.raises(PackagingError, match=r"core/link\.py is no regular file"):
