@@ -11,7 +11,7 @@ REQUESTS ?= 1000
 EXAMPLES ?= 20000
 ALERTS ?= 10000
 
-.PHONY: setup up demo test test-setup bench check format chaos fuzz storm docs lock audit clean
+.PHONY: setup up demo test test-setup bench check format chaos fuzz storm docs lock audit package clean
 
 setup: $(READY)
 
@@ -90,5 +90,17 @@ audit: setup
 		echo "make audit: a package has a known vulnerability, or could not be looked up (no network, or an index" \
 			"without that service); the lines above say which. Nothing is known to be safe until this passes." >&2; exit 1; }
 
+# What is deployed, as one zip file in dist/, for the Python that infra/ gives the app unless PYTHON_VERSION names
+# another; docs/package.md explains it. COMPILER names a Python of that version where none is found; CHANGES=allow packs
+# files that are not committed. The first two are not taken from the environment: images of Python set PYTHON_VERSION to
+# their own.
+PYTHON_VERSION =
+COMPILER =
+CHANGES ?=
+
+package: setup
+	$(BIN)/python -m infra.package build $(if $(PYTHON_VERSION),--python-version $(PYTHON_VERSION)) \
+		$(if $(COMPILER),--compiler $(COMPILER)) $(if $(filter allow,$(CHANGES)),--allow-changes)
+
 clean:
-	rm -rf $(VENV) .data .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) .data dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -136,25 +135,6 @@ def test_one_type_of_resource_has_one_version_everywhere_and_no_preview() -> Non
     assert len(versions) > 10
     assert {kind: each for kind, each in versions.items() if len(each) > 1} == {}
     assert [each for held in versions.values() for each in held if "preview" in each] == []
-
-
-def test_the_project_file_points_to_what_is_there() -> None:
-    text = (ROOT / "azure.yaml").read_text(encoding="utf-8")
-    fields = dict(re.findall(r"^ +(\w+): (\S+)$", text, re.MULTILINE))
-    assert (ROOT / fields["project"] / "function_app.py").is_file()
-    assert (ROOT / fields["path"] / f"{fields['module']}.bicep").is_file()
-    assert (fields["host"], fields["language"]) == ("function", "python")
-    (service,) = re.findall(r"^services:\n  (\w+):$", text, re.MULTILINE)
-    app = (INFRA / "modules/app.bicep").read_text(encoding="utf-8")
-    assert f"'azd-service-name': '{service}'" in app
-
-
-@pytest.mark.parametrize(
-    "name", ["infra", "tests", "local", "docs", ".git", ".venv", "local.settings.json"]
-)
-def test_what_is_not_run_in_azure_is_not_deployed(name: str) -> None:
-    lines = (ROOT / ".funcignore").read_text(encoding="utf-8").split()
-    assert any(fnmatch(name, line.rstrip("/")) for line in lines)
 
 
 def test_azure_runs_a_python_that_the_app_supports() -> None:
