@@ -15,7 +15,9 @@ _CREATED = "2026-01-05T09:00:00.0000000Z"
 
 
 def vault_body(vault: Vault, era: Era) -> Json:
-    """The vault itself, as its provider tells it; this id has a small `subscriptions` always."""
+    """The vault itself, which has fewer fields before 2024. No recording shows how the oldest years
+    spell its id here; this is today's spelling.
+    """
     properties: Json = {
         "provisioningState": "Succeeded",
         "privateEndpointStateForBackup": "None",

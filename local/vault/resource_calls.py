@@ -57,12 +57,12 @@ class Survey:
 
     @property
     def subscriptions(self) -> list[str]:
-        """Each subscription of a vault or of an item's account, once."""
-        found = [vault.subscription for vault in self.catalogue.vaults]
-        found += [
-            item.account_subscription for vault in self.catalogue.vaults for item in vault.items
-        ]
-        return list({each.lower(): each for each in reversed(found)}.values())[::-1]
+        """Each subscription of a vault or of an item's account, once, as it is first spelt."""
+        found: dict[str, str] = {}
+        for vault in self.catalogue.vaults:
+            for name in (vault.subscription, *(item.account_subscription for item in vault.items)):
+                found.setdefault(name.lower(), name)
+        return list(found.values())
 
 
 def get_vault(visit: Visit) -> Reply:
@@ -96,7 +96,7 @@ def list_vaults(survey: Survey) -> Reply:
     found: list[Json] = [
         vault_body(vault, survey.options.era)
         for vault in survey.catalogue.vaults
-        if vault.subscription == subscription
+        if vault.subscription.lower() == subscription.lower()
         and (group is None or vault.resource_group.lower() == group.lower())
     ]
     return survey.reply({"value": found})

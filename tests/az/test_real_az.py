@@ -156,9 +156,10 @@ def test_the_page_of_the_emulator_leads_to_a_restore(
     vault: VaultEmulator, make_az: MakeAz, tmp_path: Path
 ) -> None:
     serve, *steps = blocks(ROOT / "docs/emulator.md", "sh")
-    assert "-m local.vault --root vault-data --port 8443 --https" in serve
+    assert "-m local.vault --root /tmp/vault-data --port 8443 --https" in serve
     (tmp_path / "vault-data").symlink_to(vault.layout.root)
     script = "\n".join(["set -eu", *steps]).replace("https://127.0.0.1:8443", vault.url)
+    script = re.sub("/tmp/(?=vault-data|az-config)", f"{tmp_path}/", script)
     variables = make_az(vault.url, vault.ca_file, f"{vault.url}/_emulator/identity").variables
     done = subprocess.run(
         ["bash", "-c", script],
