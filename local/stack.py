@@ -5,6 +5,7 @@ the demo end and start the host with it, or with the files that it leaves in its
 `host.settings.json`, a local settings file that `python -m local.host --settings` takes.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,11 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from azure.core.exceptions import ResourceExistsError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
+from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from local import process, storage
+from local.storage import CONTAINER, LOCKS
 
 ROOT = Path(__file__).resolve().parent.parent
 # What infrastructure makes on Azure.
@@ -102,7 +105,7 @@ class Stack:
         return [
             *(sys.executable, "-m", "local.host"),
             *("--app", str(self._app), "--settings", str(self.settings_file)),
-            *("--state", str(self.data / "host"), "--port", "0", *lease),
+            *("--port", "0", *lease),
         ]
 
     def __enter__(self) -> Self:
@@ -149,10 +152,23 @@ class Stack:
         self._host = self.http = None
 
     def kill_host(self) -> None:
-        """End the host as a crash would, in the middle of whatever it does."""
+        """End the host as a crash would, in the middle of whatever it does.
+
+        The leases of its timers end with it, for which the next host would wait up to two minutes.
+        """
         if self._host is not None:
             process.kill(self._host)
+            self._free_timers()
         self._host = self.http = None
+
+    def _free_timers(self) -> None:
+        with BlobServiceClient.from_connection_string(self.storage) as blobs:
+            hosts = blobs.get_container_client(CONTAINER)
+            with contextlib.suppress(ResourceNotFoundError):  # it had not come to that yet
+                for name in hosts.list_blob_names(name_starts_with=LOCKS):
+                    with contextlib.suppress(ResourceExistsError):  # nobody holds it
+                        lease = BlobLeaseClient(hosts.get_blob_client(name))
+                        lease.break_lease(lease_break_period=0)
 
     def _start(self) -> None:
         if self._keep is None:

@@ -29,7 +29,9 @@ class _Host:
 
 
 class Fleet:
-    """The hosts of a stack. Each has its own state folder, so that all of them sweep."""
+    """The hosts of a stack. Each has a host id of its own, so that all of them sweep at once: the
+    timer's lease, which lets one of them sweep, is no part of what keeps the laws.
+    """
 
     def __init__(self, stack: Stack, chance: random.Random) -> None:
         self._stack = stack
@@ -46,12 +48,13 @@ class Fleet:
         folder = self._stack.data / f"host-{number}"
         folder.mkdir()
         log = folder / "log"
-        command = [*self._stack.host_command(), "--state", str(folder), "--grace", "10"]
+        command = [*self._stack.host_command(), "--grace", "10"]
+        own = {"AzureFunctionsWebHost__hostid": f"chaos-{number}"}
         child = process.start(
             command,
             output=folder / "out",
             errors=log,
-            environment={**os.environ, **self._stack.settings},
+            environment={**os.environ, **self._stack.settings, **own},
             directory=ROOT,
         )
         self._hosts.append(_Host(child=child, log=log))
