@@ -26,7 +26,7 @@ $(READY): requirements.txt requirements-dev.txt local/requirements-worker.txt lo
 	touch $(READY)
 
 up: setup
-	$(BIN)/python -m local.up
+	$(BIN)/python -m local.up --restart
 
 demo: setup
 	$(BIN)/python -m local.demo
