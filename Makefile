@@ -27,7 +27,7 @@ $(READY): $(wildcard requirements*.txt local/requirements-worker.txt local/azuri
 asked:
 
 up: setup
-	$(BIN)/python -m local.up
+	$(BIN)/python -m local.up --restart
 
 demo: setup
 	$(BIN)/python -m local.demo
