@@ -11,7 +11,7 @@ REQUESTS ?= 1000
 EXAMPLES ?= 20000
 ALERTS ?= 10000
 
-.PHONY: setup up demo test bench check format chaos fuzz storm docs lock audit clean
+.PHONY: setup up demo test test-setup bench check format chaos fuzz storm docs lock audit clean
 
 setup: $(READY)
 
@@ -34,6 +34,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+# Sets up copies of the project with the oldest and the newest pip, on a day on which every package has a newer version.
+test-setup: setup
+	$(BIN)/python -m pytest tests/setup/proof_of_setup.py
 
 # The campaigns at full size; small ones are part of the tests.
 chaos: setup

@@ -12,32 +12,20 @@ Command = Sequence[str | Path]
 # What an installer's words mean, the most telling first.
 _MEANINGS: Sequence[tuple[str, Sequence[str]]] = (
     (
-        (
-            "what was served is not the pinned file, and was not installed: ask whoever runs the index"
-            " or mirror, or use another one"
-        ),
+        "what was served is not the pinned file, and was not installed: use another mirror",
         ("do not match the hashes", "hash mismatch", "eintegrity"),
     ),
     (
-        (
-            "the certificate of the other side is not trusted: name the file that holds your proxy's or"
-            " mirror's root certificate by SSL_CERT_FILE"
-        ),
+        "its certificate is not trusted: name the file with your proxy's root by SSL_CERT_FILE",
         ("certificate_verify", "peer certificate", "unable_to_get_issuer", "unable_to_verify"),
     ),
     (
-        (
-            "the index, mirror or proxy wants a name and a password, or refuses yours: put them into"
-            " its address, or into ~/.netrc or ~/.npmrc"
-        ),
+        "it wants a name and a password: put them into its address, ~/.netrc or ~/.npmrc",
         ("401 ", "403 ", "407 ", "e401", "e403", "unauthorized", "forbidden"),
     ),
     ("the disk is full: make room, and run it again", ("no space left", "enospc")),
     (
-        (
-            "there is no ready-made package for this kind of machine: use Linux or macOS, on x86-64 or"
-            " arm64"
-        ),
+        "no ready-made package fits this machine: use Linux or macOS, on x86-64 or arm64",
         ("no wheels with a matching", "no compatible wheel", "ebadplatform"),
     ),
 )
