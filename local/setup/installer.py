@@ -61,7 +61,7 @@ def fetch(pip: Command, sources: Sources, *, wanted: Path, into: Path) -> Path:
 
 
 def _download(pip: Command, sources: Sources, wanted: Path, folder: Path) -> None:
-    command: Command = [*pip, "download", "-q", *_pinned(wanted), "--dest", folder]
+    command: Command = [*pip, "download", "-q", *pinned(wanted), "--dest", folder]
     ended = run(command, environment=sources.pip)
     if ended.returncode:
         raise failure(
@@ -75,12 +75,13 @@ def _download(pip: Command, sources: Sources, wanted: Path, folder: Path) -> Non
 def _install(
     pip: Command, sources: Sources, wanted: Path, wheels: Path, into: Path
 ) -> subprocess.CompletedProcess[str]:
-    command: Command = [*pip, "install", "-q", *_pinned(wanted), "--no-index", "--no-compile"]
+    command: Command = [*pip, "install", "-q", *pinned(wanted), "--no-index", "--no-compile"]
     places: Command = ["--find-links", wheels, "--target", into]
     return run([*command, *places], environment=sources.pip)
 
 
-def _pinned(wanted: Path) -> Command:
+def pinned(wanted: Path) -> Command:
+    """The options by which pip takes what the lock pins, and nothing beside it."""
     return ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", wanted]
 
 

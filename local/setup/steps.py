@@ -60,7 +60,8 @@ def set_up(root: Path, *, tell: Callable[[str], None]) -> None:
         tell("the installer, uv")
         uv = fetch(pip, known, wanted=root / INPUTS[0], into=venv / "installer")
         tell("Python packages")
-        _packages(uv, known, root=root, venv=venv)
+        _install(sync(uv, root, venv), known)
+        _install(worker(uv, root, venv), known)
         tell("Azurite, the storage emulator")
         _azurite(known, root=root, venv=venv)
         shutil.rmtree(venv / "installer")
@@ -119,18 +120,25 @@ def _create(venv: Path) -> None:
         )
 
 
-def _packages(uv: Path, known: sources.Sources, *, root: Path, venv: Path) -> None:
-    """Install what the lock files list, and nothing else.
+def sync(uv: Path, root: Path, venv: Path) -> Command:
+    """How uv makes the environment what requirements-dev.txt lists, and nothing else."""
+    return [*_uv(uv, "sync", venv), root / "requirements-dev.txt"]
 
-    Wheels only: building one would fetch tools that nobody has pinned.
+
+def worker(uv: Path, root: Path, venv: Path) -> Command:
+    """How uv adds the worker library.
+
+    It declares Python 3.13 and later, but runs unchanged on 3.11 and 3.12. What it needs is in
+    requirements.txt already, so that the declaration is all that these options overrule.
     """
+    options = ["--no-deps", "--python-version", "3.13"]
+    return [*_uv(uv, "install", venv), *options, "-r", root / "local/requirements-worker.txt"]
+
+
+def _uv(uv: Path, verb: str, venv: Path) -> Command:
+    # Wheels only: building one would fetch tools that nobody has pinned.
     options: Command = ["--require-hashes", "--no-build", "--python", venv / "bin/python"]
-    _install([uv, "--no-config", "pip", "sync", *options, root / "requirements-dev.txt"], known)
-    # The worker library declares Python 3.13 and later, but runs unchanged on 3.11 and 3.12. What
-    # it needs is in requirements.txt already, so the claim is all that this overrules.
-    newest = ["--no-deps", "--python-version", "3.13"]
-    worker = root / "local/requirements-worker.txt"
-    _install([uv, "--no-config", "pip", "install", *options, *newest, "-r", worker], known)
+    return [uv, "--no-config", "pip", verb, *options]
 
 
 def _install(command: Command, known: sources.Sources) -> None:
