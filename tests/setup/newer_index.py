@@ -13,6 +13,7 @@ import hashlib
 import html
 import io
 import json
+import ssl
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import requests
+import trustme
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -50,6 +52,11 @@ class NewerIndex:
     _files: dict[str, Link] = field(default_factory=dict, repr=False)
     _packuments: dict[tuple[str, str], bytes] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def roots(self) -> Path:
+        """The file that holds the certificate to trust."""
+        return self.folder / "roots.pem"
 
     @property
     def simple(self) -> str:
@@ -214,8 +221,8 @@ def newer_wheel(name: str) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(index: NewerIndex) -> Iterator[NewerIndex]:
-    """Serve an index on a free port of this machine."""
+def serving(index: NewerIndex, certificate: trustme.LeafCert) -> Iterator[NewerIndex]:
+    """Serve an index on a free port of this machine, by https, as a company's mirror does."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -259,7 +266,13 @@ def serving(index: NewerIndex) -> Iterator[NewerIndex]:
             """Say nothing of what went well."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    index.address = f"http://127.0.0.1:{server.server_port}"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    # The handshake is left to the thread of each connection: one client must not stop the others.
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    index.address = f"https://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -1,7 +1,7 @@
 """`make test-setup`: the set-up works on any later day, with the oldest and the newest pip.
 
-A copy of the project is set up in an empty home against `newer_index`. It is no part of
-`make test`, since it fetches every package anew and takes some minutes.
+A copy of the project is set up in an empty home against `newer_index`, whose certificate only one
+variable names. It is no part of `make test`, since it fetches every package anew and takes minutes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import trustme
 from packaging.utils import canonicalize_name
 
 from local.setup import sources
@@ -61,6 +62,7 @@ class Machine:
             "PATH": os.environ["PATH"],
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_INDEX_URL": self.index.simple,
+            "REQUESTS_CA_BUNDLE": str(self.index.roots),
             "npm_config_registry": self.index.npm,
             **more,
         }
@@ -99,7 +101,9 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewerIndex]:
             session=session,
             folder=tmp_path_factory.mktemp("files"),
         )
-        with serving(made):
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(made.roots)
+        with serving(made, authority.issue_cert("127.0.0.1")):
             yield made
 
 
