@@ -69,7 +69,7 @@ def failure(what: str, ended: subprocess.CompletedProcess[str], *, otherwise: st
 
 
 def _worth_reading(lines: Sequence[str]) -> Sequence[str]:
-    """Of a traceback the last line; else the first lines, with one retry of pip and no stack of node."""
+    """Of a traceback the last line; else the first, with one retry of pip and no stack of node."""
     if any(line.startswith("Traceback (most recent call last)") for line in lines):
         return lines[-1:]
     retries = [line for line in lines if line.startswith("WARNING: Retrying")]
