@@ -69,8 +69,9 @@ def failure(what: str, ended: subprocess.CompletedProcess[str], *, otherwise: st
 
 
 def _worth_reading(lines: Sequence[str]) -> Sequence[str]:
-    """The last line of a traceback; else the first lines, of pip's retries one."""
+    """Of a traceback the last line; else the first, with one retry of pip and no stack of node."""
     if any(line.startswith("Traceback (most recent call last)") for line in lines):
         return lines[-1:]
     retries = [line for line in lines if line.startswith("WARNING: Retrying")]
-    return [line for line in lines if line not in retries[1:]][:_SHOWN_LINES]
+    stack = [line for line in lines if line.startswith("npm error     at ")]
+    return [line for line in lines if line not in retries[1:] + stack][:_SHOWN_LINES]

@@ -2,7 +2,7 @@
 
 A set-up is all or nothing: the mark of a finished one is taken away first and written last, and a
 run that finds no mark, or the mark of other inputs, starts from an empty environment. What was
-fetched before is taken from the caches of pip, uv and npm without a question to the network.
+fetched before is taken from the caches, without a question to the network.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def test_the_installer_has_one_pin() -> None:
     assert pin in pins("requirements-dev.txt")
 
 
-def test_the_machine_is_set_up_with_hashes_and_ready_made_packages() -> None:
+def test_the_machine_is_set_up_with_hashes() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert not re.search(r"pip (install|download|sync)", makefile)
     venv = Path("/nowhere")

