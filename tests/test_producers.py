@@ -27,6 +27,7 @@ from restore_core.lifecycle import FINAL, Phase, Rejection
 from restore_core.planning import Matched, find_plan, make_request
 from restore_core.plans import read_plans
 from restore_core.request import LatestPointBefore, RestoreRequest
+from tests.patience import PATIENCE
 from tests.test_docs import DOCUMENTS, blocks
 from tests.test_event_schema import FULL, rejected, rendered
 
@@ -247,7 +248,7 @@ def run_script(name: str, folder: Path) -> list[Call]:
         cwd=folder,
         env={**ENVIRONMENT, "CALLS": str(calls), "PATH": f"{programs}:{os.environ['PATH']}"},
         check=True,
-        timeout=30,
+        timeout=PATIENCE,
     )
     return [Call(**json.loads(line)) for line in calls.read_text().splitlines()]
 
@@ -401,7 +402,7 @@ def run_python(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 

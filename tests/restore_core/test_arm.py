@@ -558,10 +558,12 @@ def test_an_answer_is_cut_off_wherever_its_deadline_finds_it(
 
 def test_a_drip_does_not_put_the_deadline_off() -> None:
     """Every byte comes well within a socket's timeout, and the last one after many minutes."""
-    with serving(Reply(body={"a": "x" * 20_000}, drip=0.05)) as server:
+    with (
+        serving(Reply(body={"a": "x" * 20_000}, drip=0.05)) as server,
         # On a busy machine the deadline may be there before the request is sent.
-        with pytest.raises((NoAnswer, NotSent)):
-            get(client(server, connect=0.2, answer=0.4))
+        pytest.raises((NoAnswer, NotSent)),
+    ):
+        get(client(server, connect=0.2, answer=0.4))
 
 
 def test_the_next_get_after_one_that_was_cut_off_works(deadlines: Deadlines) -> None:

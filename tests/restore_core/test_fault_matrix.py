@@ -151,8 +151,8 @@ def check(seen: Seen, word: str, strike: Strike) -> None:
     assert seen.jobs <= 1, "restored twice (a)"
     assert seen.events == 1, "not one event (d)"
     assert seen.open_rows == 0, "left due for ever (e)"
-    # A hold runs from the beginning of the step, and this machine may be slow.
-    waited = seen.gap >= strike.hold * 0.7
+    # The two clocks, of the time of day and of what went by, may differ a little.
+    waited = seen.gap >= strike.hold * 0.95
     assert waited or word == "unguarded", "Retry-After was not waited for"
     end = (seen.end["phase"], seen.end["reason"], seen.end["restoreStarted"], seen.jobs)
     ends = {"refused": ("Failed", "TriggerRefused", "no", 0)}
