@@ -67,7 +67,7 @@ class Up:
             lambda: process.first_line(self.output, '{"ready": true, '),
             child=self.child,
             name="up",
-            seconds=60,
+            seconds=PATIENCE,
         )
         told: dict[str, Any] = json.loads('{"ready": true, ' + line)
         return told
@@ -195,7 +195,7 @@ def test_a_host_that_is_killed_is_reported_and_can_be_replaced(
     host = process.start(shlex.split(command), output=output, directory=Path(folder.split()[1]))
     try:
         http = process.await_sign(
-            lambda: process.first_line(output, "ready "), child=host, name="host", seconds=30
+            lambda: process.first_line(output, "ready "), child=host, name="host", seconds=PATIENCE
         )
         assert settings_of(http, "RestoreStorage") == {"RestoreStorage": told["storage"]}
     finally:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 _TIMES = 4
 """The large input is so many times the small one."""
-_TRIES = 3
+_TRIES = 2
 _NOISE_SECONDS = 0.05
 """What comes of caches, of the collector and of the first call."""
 
