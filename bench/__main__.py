@@ -1,18 +1,16 @@
-"""`python -m bench`: measure, print the table, write `bench/results/`."""
+"""`python -m bench`: measure, write each figure as it comes, print the table."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from bench import (
     accepting,
@@ -21,16 +19,15 @@ from bench import (
     history,
     machine,
     memory,
-    pictures,
     reach,
     table,
     transactions,
 )
 from bench.figure import Figure
 from bench.records import Patterns
-from bench.scale import FULL, JOB_SECONDS, PAGE_SIZE, QUICK, TICK_SECONDS, Scale
+from bench.results_file import Results
+from bench.scale import FULL, QUICK, Scale
 
-SCHEMA = 1
 _RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -51,7 +48,8 @@ class Part:
     """Figures that are measured together."""
 
     figures: Sequence[str]
-    measure: Callable[[Run], list[Figure]]
+    measure: Callable[[Run], Iterable[Figure]]
+    """Gives each as soon as it is there."""
 
 
 PARTS: Mapping[str, Part] = {
@@ -81,56 +79,57 @@ PARTS: Mapping[str, Part] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what is wanted; the exit status tells only whether everything could be measured."""
+    """Measure what is wanted; the exit status tells only whether everything could be measured.
+
+    A part that fails does not keep the others from being measured. A run always begins anew: what
+    counts are ratios, and figures of one table are to come from one machine in one mood.
+    """
     chosen = _arguments(arguments)
     logging.basicConfig(level=logging.ERROR)
-    scale = QUICK if chosen.quick else FULL
-    run, figures, seconds = Run(scale=scale), [], {}
-    made_on = machine.described()
-    for name, part in PARTS.items():
-        if chosen.only and not {name, *part.figures} & set(chosen.only):
-            continue
-        print(f"measuring {name}: {', '.join(part.figures)}", file=sys.stderr, flush=True)
-        begun = time.monotonic()
-        figures += part.measure(run)
-        seconds[name] = round(time.monotonic() - begun, 1)
-    print(table.written(figures))
-    write(chosen.results, results(scale, made_on, figures, seconds), figures)
+    parts = {
+        name: part
+        for name, part in PARTS.items()
+        if not chosen.only or {name, *part.figures} & set(chosen.only)
+    }
+    results = Results(
+        scale=QUICK if chosen.quick else FULL,
+        machine=machine.described(),
+        wanted=[name for part in parts.values() for name in part.figures],
+    )
+    results.write(chosen.results)
+    try:
+        _measure(parts, results, chosen.results)
+    finally:
+        if results.figures:
+            print(table.written(results.figures))
+        if results.missing:
+            print(
+                f"bench: not measured: {', '.join(results.missing)}. What was measured is in "
+                f"{chosen.results}; `--only NAME` measures a figure by itself.",
+                file=sys.stderr,
+            )
+    if results.missing:
+        return 1
+    if chosen.keep is not None:
+        results.write(chosen.keep)
     return 0
 
 
-def results(
-    scale: Scale,
-    made_on: Mapping[str, Any],
-    figures: Sequence[Figure],
-    seconds: Mapping[str, float],
-) -> dict[str, Any]:
-    """The content of `results.json`; docs/performance.md explains it."""
-    return {
-        "schema": SCHEMA,
-        "scale": scale.name,
-        "madeAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "machine": made_on,
-        "emulator": {
-            "pageSize": PAGE_SIZE,
-            "timeScale": scale.time_scale,
-            "tickSeconds": TICK_SECONDS,
-            "jobSeconds": JOB_SECONDS,
-        },
-        "seconds": {**seconds, "all": round(sum(seconds.values()), 1)},
-        "figures": [one.to_json() for one in figures],
-    }
-
-
-def write(folder: Path, content: Mapping[str, Any], figures: Sequence[Figure]) -> None:
-    """Write the results and a picture for each figure."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(
-        json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    for one in figures:
-        (folder / f"{one.name}.svg").write_text(pictures.figure(one), encoding="utf-8")
-    (folder / "overview.svg").write_text(pictures.overview(figures), encoding="utf-8")
+def _measure(parts: Mapping[str, Part], results: Results, folder: Path) -> None:
+    """Measure part after part, and write each figure as soon as it is there."""
+    run = Run(scale=results.scale)
+    for name, part in parts.items():
+        print(f"measuring {name}: {', '.join(part.figures)}", file=sys.stderr, flush=True)
+        begun = time.monotonic()
+        try:
+            for figure in part.measure(run):
+                results.figures.append(figure)
+                results.write(folder)
+        except Exception:  # noqa: BLE001  (whatever it is, the other parts can still be measured)
+            traceback.print_exc()
+            continue
+        results.seconds[name] = round(time.monotonic() - begun, 1)
+        results.write(folder)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -142,10 +141,10 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--results", type=Path, help="the folder to write into")
     chosen = parser.parse_args(arguments)
-    if chosen.results is None:
-        # What is kept beside the program is a whole run at full size.
-        whole = not chosen.quick and not chosen.only
-        chosen.results = _RESULTS if whole else Path(".data") / "bench"
+    # What is kept beside the program is a whole run at full size, once all of it is there.
+    whole = not chosen.quick and not chosen.only and chosen.results is None
+    chosen.keep = _RESULTS if whole else None
+    chosen.results = chosen.results or Path(".data") / "bench"
     return chosen
 
 

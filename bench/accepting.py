@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ _ROUNDS = 3
 """Of accepting, ours and the floor's in turn; the median counts."""
 
 
-def measure(scale: Scale) -> list[Figure]:
+def measure(scale: Scale) -> Iterator[Figure]:
     """Take in a queue full of requests; then send restores one by one."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         root = Path(folder) / "vault"
@@ -40,9 +40,9 @@ def measure(scale: Scale) -> list[Figure]:
         with emulated(root, job_seconds=FOR_EVER) as arm:
             # Each on a storage of its own: what was only accepted waits for the same shares.
             with stored(arm, PRODUCTION) as stack:
-                rate = _rate(scale, stack)
+                yield _rate(scale, stack)
             with stored(arm, PRODUCTION) as stack:
-                return [rate, _own_time(stack, arm, shares)]
+                yield _own_time(stack, arm, shares)
 
 
 def _rate(scale: Scale, stack: Stack) -> Figure:

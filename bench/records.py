@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self, cast
 
-from azure.data.tables import TableServiceClient
+from azure.data.tables import TableServiceClient, UpdateMode
 
 from bench import estate
 from bench.estate import Share
@@ -166,8 +166,12 @@ def _write(storage: str, records: Iterable[RestoreRecord], *, due_at: datetime |
 
         def submit(batch: tuple[str, list[dict[str, Any]]]) -> None:
             table, entities = batch
-            operations = [("create", entity) for entity in entities]
-            tables.get_table_client(table).submit_transaction(operations)
+            # Azurite closes connections now and then, and the client tries a POST again only where
+            # it is told to. Whether the first try arrived is not known then: the entities are
+            # put, so that a second try may find them there.
+            operations = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in entities]
+            client = tables.get_table_client(table)
+            client.submit_transaction(operations, retry_on_methods=["POST"])
 
         # In slices: the records of a whole history at once would fill this process's memory.
         each = iter(records)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +26,7 @@ _SECONDS = 120.0
 _IDLE_TICKS = 3
 
 
-def measure(scale: Scale) -> list[Figure]:
+def measure(scale: Scale) -> Iterator[Figure]:
     """Sweep with nothing to do, then follow one request."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         root = Path(folder) / "vault"
@@ -39,43 +40,42 @@ def measure(scale: Scale) -> list[Figure]:
             with Inbox(stack.storage) as inbox:
                 hourly = _ticked(engine, counting)
                 idle = [_ticked(engine, counting) for _ in range(_IDLE_TICKS)]
+                each_tick = max(len(one) for one in idle)
+                yield _idle_tick(each_tick, idle[-1], hourly)
                 _followed(engine, inbox, counting, first, scale.tick)  # names and connections
                 host, steps = _followed(engine, inbox, counting, share, scale.tick)
-    each_tick = max(len(one) for one in idle)
     ticks = [one for name, one in steps if name == "tick"]
     everything = [one for _, step in steps for one in step]
     # A tick's look at the work list is made whether there is a request or not.
     own = len(everything) - sum(min(each_tick, len(one)) for one in ticks)
-    return [
-        Figure(
-            name="idle-tick",
-            title="Storage transactions of an idle tick",
-            unit="transactions",
-            goal=2,
-            measured=each_tick,
-            facts={
-                "transactions": titles(idle[-1]),
-                "firstOfAnHour": titles(hourly),
-            },
-        ),
-        Figure(
-            name="request-transactions",
-            title="Storage transactions of one request, from accept to done",
-            unit="transactions",
-            goal=20,
-            measured=own,
-            beside=[
-                Bar(label="with the ticks' own", value=len(everything)),
-                Bar(label="the host's, on the queue", value=len(host)),
-            ],
-            facts={
-                "steps": [{"step": name, "transactions": titles(step)} for name, step in steps],
-                "host": titles(host),
-                "kinds": titles(everything),
-                "ticks": len(ticks),
-            },
-        ),
-    ]
+    yield Figure(
+        name="request-transactions",
+        title="Storage transactions of one request, from accept to done",
+        unit="transactions",
+        goal=20,
+        measured=own,
+        beside=[
+            Bar(label="with the ticks' own", value=len(everything)),
+            Bar(label="the host's, on the queue", value=len(host)),
+        ],
+        facts={
+            "steps": [{"step": name, "transactions": titles(step)} for name, step in steps],
+            "host": titles(host),
+            "kinds": titles(everything),
+            "ticks": len(ticks),
+        },
+    )
+
+
+def _idle_tick(each_tick: int, last: list[Transaction], hourly: list[Transaction]) -> Figure:
+    return Figure(
+        name="idle-tick",
+        title="Storage transactions of an idle tick",
+        unit="transactions",
+        goal=2,
+        measured=each_tick,
+        facts={"transactions": titles(last), "firstOfAnHour": titles(hourly)},
+    )
 
 
 def _ticked(engine: Reconciler, counting: Counted) -> list[Transaction]:

@@ -1,10 +1,13 @@
-"""What every test may use: one Azurite for the whole run."""
+"""What every test may use: one Azurite for the whole run, and one way to run properties."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from local import storage
+from tests import properties
+
+properties.load()
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from restore_core.lifecycle import FINAL, Phase, Rejection
 from restore_core.planning import Matched, find_plan, make_request
 from restore_core.plans import read_plans
 from restore_core.request import LatestPointBefore, RestoreRequest
+from tests.patience import PATIENCE
 from tests.test_docs import blocks
 from tests.test_event_schema import FULL, rejected, rendered
 
@@ -159,7 +160,7 @@ def run_python(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -188,7 +189,7 @@ def test_the_program_of_the_readme_sends_a_request_to_stay(
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "STORAGE": azurite.connection_string},
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     message = queue.receive_message()
     assert message is not None

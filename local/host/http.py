@@ -69,6 +69,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     # An idle connection would hold up the end otherwise; requests in work are counted.
     block_on_close = False
+    # The default, 5, drops the connections of clients that come at once; each then waits a second.
+    request_queue_size = 1024
 
     def __init__(self, listener: HttpListener, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.az import stand_in
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "docs/examples"
@@ -92,7 +93,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     return done, calls_in(folder)
 

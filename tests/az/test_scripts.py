@@ -26,6 +26,7 @@ from tests.az.scripts import (
     variables_of,
     with_stand_ins,
 )
+from tests.patience import PATIENCE
 from tests.test_docs import DOCUMENTS, blocks
 from tests.test_producers import example, request_in
 
@@ -99,7 +100,12 @@ def test_the_host_name_of_a_flex_app_lies_below_properties(
 ) -> None:
     words = ["az", "functionapp", "show", "--query", query, "--output", "tsv"]
     done = subprocess.run(
-        words, env=with_stand_ins(tmp_path), capture_output=True, text=True, check=True, timeout=30
+        words,
+        env=with_stand_ins(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
     )
     assert done.stdout == output
 
@@ -107,7 +113,12 @@ def test_the_host_name_of_a_flex_app_lies_below_properties(
 def test_the_stand_in_answers_no_command_that_nobody_looked_up(tmp_path: Path) -> None:
     words = ["az", "functionapp", "shows"]
     done = subprocess.run(
-        words, env=with_stand_ins(tmp_path), capture_output=True, text=True, check=False, timeout=30
+        words,
+        env=with_stand_ins(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )
     assert done.returncode != 0
     assert "no answer is known for: az functionapp shows" in done.stderr
@@ -215,7 +226,7 @@ def test_a_script_sends_no_body_that_is_not_there(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode != 0
     assert file in done.stderr
@@ -305,7 +316,7 @@ def test_the_command_of_the_readme_puts_the_request_to_stay(tmp_path: Path) -> N
         cwd=tmp_path,
         env={**with_stand_ins(tmp_path), "STORAGE": "made-up"},
         check=True,
-        timeout=30,
+        timeout=PATIENCE,
     )
     (put,) = calls_in(tmp_path)
     assert put.options <= OPTIONS[put.command] | {"--connection-string"}

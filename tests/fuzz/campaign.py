@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from tests import properties
 from tests.fuzz.answered import Tally, check_message
 from tests.fuzz.envelopes import (
     BEFORE,
@@ -70,9 +71,8 @@ def run(
         campaign.deliver(body, before)
 
     @settings(
+        settings.get_profile(properties.PROFILE),
         max_examples=examples,
-        deadline=None,
-        database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

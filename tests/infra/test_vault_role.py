@@ -14,6 +14,7 @@ from restore_core.arm import ArmClient
 from restore_core.arm_ids import ProtectedItemId, VaultId
 from restore_core.backup import AzureBackup
 from tests.infra.bicep import INFRA, ROOT, read
+from tests.patience import PATIENCE
 from tests.restore_core.given import ITEM, NOW, VAULT, request_of, sample
 from tests.simulators.arm_server import Call, Reply, by_path, serving
 
@@ -70,8 +71,8 @@ def calls() -> tuple[set[str], set[str]]:
             endpoint=server.origin,
             api_version="2026-07-01",
             tokens=None,
-            connect_limit=timedelta(seconds=1),
-            answer_limit=timedelta(seconds=5),
+            connect_limit=timedelta(seconds=PATIENCE),
+            answer_limit=timedelta(seconds=PATIENCE),
         )
         backup = AzureBackup(arm, name_cache=timedelta())
         request = request_of()

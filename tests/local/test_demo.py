@@ -30,6 +30,7 @@ from restore_core.planning import Matched, find_plan, make_request
 from restore_core.plans import read_plans
 from restore_core.request import RestoreRequest
 from tests.local.host.running import eventually
+from tests.patience import PATIENCE
 
 
 class Demo:
@@ -83,7 +84,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 def test_the_demo_damages_restores_and_checks_a_share_and_leaves_nothing_behind(
     demo: Demo,
 ) -> None:
-    assert demo.child.wait(90) == 0, demo.said + demo.complained
+    assert demo.child.wait(PATIENCE) == 0, demo.said + demo.complained
 
     said = demo.said
     assert "98 are gone (the folder finance with all it held), 73 hold garbage" in said
@@ -129,7 +130,7 @@ def test_ctrl_c_ends_the_demo_and_everything_that_it_started(demo: Demo) -> None
 
     demo.child.send_signal(signal.SIGINT)
 
-    assert demo.child.wait(30) == 130
+    assert demo.child.wait(PATIENCE) == 130
     assert demo.complained == "local.demo: interrupted; everything is stopped\n"
     assert list(demo.temporary.iterdir()) == []
     assert demo.started() == {}
@@ -147,7 +148,7 @@ def test_a_part_that_dies_ends_the_demo_with_the_last_words_of_all(
 
     os.kill(pid, signal.SIGKILL)
 
-    assert demo.child.wait(30) == 1
+    assert demo.child.wait(PATIENCE) == 1
     assert f"local.demo: the {name} ended by itself, with -9" in demo.complained
     assert "demo-1-share: new -> Accepted" in demo.complained
     assert list(demo.temporary.iterdir()) == []

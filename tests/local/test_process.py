@@ -10,6 +10,7 @@ import pytest
 
 from local import process
 from local.stack import ROOT
+from tests.patience import PATIENCE, eventually
 
 PARENT = """
 import pathlib, sys, time
@@ -43,17 +44,16 @@ def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         assert is_running(pid)
         parent.kill()
 
-    deadline = time.monotonic() + 5
-    while is_running(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: not is_running(pid))
 
 
 def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on'); time.sleep(60)"
     output = tmp_path / "out"
     child = process.start([sys.executable, "-u", "-c", code], output=output)
-    process.await_sign(lambda: process.first_line(output, "on"), child=child, name="it", seconds=10)
+    process.await_sign(
+        lambda: process.first_line(output, "on"), child=child, name="it", seconds=PATIENCE
+    )
 
     process.stop(child, grace=0.2)
 
@@ -64,23 +64,20 @@ def test_what_a_child_has_started_ends_with_it(tmp_path: Path) -> None:
     code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid, flush=True)"
     output = tmp_path / "out"
     child = process.start(python(code), output=output)
-    child.wait(10)
+    child.wait(PATIENCE)
     grandchild = int(output.read_text())
     assert is_running(grandchild)
 
     process.stop(child, grace=1)
 
-    deadline = time.monotonic() + 5
-    while is_running(grandchild):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: not is_running(grandchild))
 
 
 def test_a_child_that_ends_before_it_is_ready_is_an_error(tmp_path: Path) -> None:
     child = process.start(python("raise SystemExit(3)"), output=tmp_path / "out")
 
     with pytest.raises(process.ChildFailedError, match="it ended with 3"):
-        process.await_sign(lambda: None, child=child, name="it", seconds=10)
+        process.await_sign(lambda: None, child=child, name="it", seconds=PATIENCE)
 
 
 def test_a_child_that_never_gets_ready_is_an_error(tmp_path: Path) -> None:
@@ -97,7 +94,9 @@ def test_a_wait_ends_when_the_program_does(tmp_path: Path) -> None:
     cancelled.set()
 
     with pytest.raises(process.CancelledError):
-        process.await_sign(lambda: None, child=child, name="it", seconds=10, cancelled=cancelled)
+        process.await_sign(
+            lambda: None, child=child, name="it", seconds=PATIENCE, cancelled=cancelled
+        )
     process.kill(child)
 
 
@@ -128,7 +127,7 @@ def test_a_child_is_refused_to_a_thread_that_may_end_before_it(tmp_path: Path) -
 
 def test_killing_a_child_that_has_ended_is_nothing(tmp_path: Path) -> None:
     child = process.start(python("pass"), output=tmp_path / "out")
-    child.wait(10)
+    child.wait(PATIENCE)
 
     process.kill(child)
 

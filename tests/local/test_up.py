@@ -4,7 +4,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from local import process
 from local.stack import ROOT
 from local.up import Again, Stack
 from tests.local.host.running import PREAMBLE, eventually
+from tests.patience import PATIENCE
 
 APP = (
     PREAMBLE
@@ -67,7 +67,7 @@ class Up:
             lambda: process.first_line(self.output, '{"ready": true, '),
             child=self.child,
             name="up",
-            seconds=60,
+            seconds=PATIENCE,
         )
         told: dict[str, Any] = json.loads('{"ready": true, ' + line)
         return told
@@ -79,7 +79,7 @@ class Up:
 
     def end(self, number: signal.Signals) -> int:
         self.child.send_signal(number)
-        return self.child.wait(30)
+        return self.child.wait(PATIENCE)
 
     def left_behind(self) -> list[int]:
         """Processes that it has started, however deep, and that still run."""
@@ -200,7 +200,7 @@ def test_a_host_that_is_killed_is_reported_and_can_be_replaced(
     host = process.start(shlex.split(command), output=output, directory=Path(folder.split()[1]))
     try:
         http = process.await_sign(
-            lambda: process.first_line(output, "ready "), child=host, name="host", seconds=30
+            lambda: process.first_line(output, "ready "), child=host, name="host", seconds=PATIENCE
         )
         assert settings_of(http, "RestoreStorage") == {"RestoreStorage": told["storage"]}
     finally:
@@ -276,7 +276,7 @@ def test_an_up_that_is_ended_while_it_starts_leaves_nothing_behind(tmp_path: Pat
 def test_an_app_that_does_not_start_ends_up_with_a_reason(tmp_path: Path) -> None:
     up = Up(tmp_path, "--app", str(tmp_path), "--arm-endpoint", "http://127.0.0.1:9")
 
-    assert up.child.wait(60) == 1
+    assert up.child.wait(PATIENCE) == 1
 
     said = up.errors.read_text()
     assert "host.json: No such file" in said
@@ -319,11 +319,9 @@ def test_a_stack_keeps_its_data_and_its_hosts_come_and_go(tmp_path: Path, app: P
 
 
 def test_a_stack_without_a_folder_cleans_up_after_itself(app: Path) -> None:
-    began = time.monotonic()
     with Stack(app=app, arm_endpoint="http://127.0.0.1:9") as stack:
         folder = stack.data
         assert folder.is_dir()
     assert not folder.exists()
-    assert time.monotonic() - began < 30
     with pytest.raises(RuntimeError, match="has not been started"):
         _ = stack.data

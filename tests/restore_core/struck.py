@@ -45,14 +45,13 @@ from restore_core.ports import Message, Vaults
 from restore_core.reconciler import Reconciler
 from restore_core.record import RestoreRecord
 from restore_core.settings import Settings, Storage
+from tests.patience import PATIENCE
 from tests.simulators.arm_server import ArmServer, Reply, serving
 from tests.simulators.store import MemoryQueue, MemoryTables, memory_store, rows
 from tests.simulators.world import SUBSCRIPTION
 
 SCALE = 200.0
 GRACE = timedelta(seconds=1)
-PATIENCE = 20.0
-"""Seconds after which a case that has not ended is left due for ever."""
 PROVIDERS = f"{SUBSCRIPTION}/resourceGroups/rg/providers"
 ACCOUNT = "files1"
 POINT = "932881138555802864"
@@ -70,6 +69,11 @@ class Strike:
     times: int = 1
     hold: float = 0.0
     """Seconds in which the call must not be made again: its `Retry-After`."""
+
+    @property
+    def keeps_waiting(self) -> bool:
+        """Whether the call ends only when its client gives up."""
+        return any(action["kind"] in {"hang", "drip"} for action in self.actions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,22 +137,35 @@ class Tokens:
 
 
 class _Lines:
-    """The vaults: one client for all calls, but another for those that are to be struck."""
+    """The vaults: one client for all calls, but another for those that are to be struck, and one
+    that gives up soon for the first of those.
+    """
 
     def __init__(
-        self, good: AzureBackup, bad: AzureBackup | None, column: Column, times: int
+        self,
+        good: AzureBackup,
+        *,
+        bad: AzureBackup | None,
+        first: AzureBackup | None,
+        column: Column,
+        times: int,
     ) -> None:
         self._good = good
         self._bad = bad
+        self._first = first
         self._column = column
         self._left = times
-        self.made_at: list[float] = []
+        self.step_began = 0.0
+        self.made_at: list[tuple[float, float]] = []
+        """For each call of the kind that is struck: when its step began, and when it was made."""
         self.is_struck = False
 
     def __getattr__(self, method: str) -> Any:
         if method != self._column.method:
             return getattr(self._good, method)
-        self.made_at.append(time.monotonic())
+        self.made_at.append((self.step_began, time.monotonic()))
+        if self._first is not None and len(self.made_at) == 1:
+            return getattr(self._first, method)
         if self._bad is None or self._left <= 0:
             return getattr(self._good, method)
         self._left -= 1
@@ -166,7 +183,7 @@ class Seen:
     posts: tuple[LogEntry, ...]
     record: RestoreRecord
     gap: float
-    """Seconds from the struck call to the next of its kind."""
+    """Seconds from the beginning of the struck call's step to the next call of its kind."""
     events: int
     open_rows: int
     cancels: bool
@@ -205,15 +222,20 @@ class Range:
         }
         return Settings(**(values | changes))
 
-    def backup(self, endpoint: str = "") -> AzureBackup:
-        """A real client of an endpoint, of the emulator when none is given."""
+    def backup(self, endpoint: str = "", *, brief: bool = False) -> AzureBackup:
+        """A real client of an endpoint, of the emulator when none is given.
+
+        Only a call that a fault keeps waiting needs a client that gives up soon; every other
+        call has the time that a busy machine takes.
+        """
         settings = self.settings()
+        patient = timedelta(seconds=PATIENCE)
         arm = ArmClient(
             endpoint=endpoint or self.emulator.url,
             api_version=settings.arm_api_version,
             tokens=Tokens(),
-            connect_limit=settings.arm_connect,
-            answer_limit=settings.arm_answer,
+            connect_limit=settings.arm_connect if brief else patient,
+            answer_limit=settings.arm_answer if brief else patient,
         )
         self._open.callback(arm.close)
         return AzureBackup(arm, name_cache=timedelta(0))
@@ -245,8 +267,13 @@ class Case:
     ) -> None:
         self.place, self.column, self.strike, self.clock = place, column, strike, clock
         self.vault = place.vault()
-        bad = place.backup(place.lines[strike.line]) if strike.line else None
-        self.vaults = _Lines(place.backup(), bad, column, strike.times)
+        self.vaults = _Lines(
+            place.backup(),
+            bad=place.backup(place.lines[strike.line]) if strike.line else None,
+            first=place.backup(brief=True) if strike.keeps_waiting else None,
+            column=column,
+            times=strike.times,
+        )
         self.tables, self.queue = MemoryTables(), MemoryQueue()
         self.store = memory_store(self.tables)
         self.app = Reconciler(
@@ -326,6 +353,7 @@ class Case:
             body=json.dumps(body).encode(),
             inserted_at=datetime.now(UTC),
         )
+        self.vaults.step_began = time.monotonic()
         self.app.handle(message, self.clock())
 
     def record(self) -> RestoreRecord:
@@ -339,6 +367,7 @@ class Case:
         deadline = time.monotonic() + PATIENCE
         while True:
             before = self.record()
+            self.vaults.step_began = time.monotonic()
             self.app.sweep(self.clock())
             record = self.record()
             if reached(record):
@@ -367,7 +396,7 @@ class Case:
             jobs=len(self.place.jobs(self.vault)),
             posts=posts,
             record=self.record(),
-            gap=made[1] - made[0] if len(made) > 1 else 0.0,
+            gap=made[1][1] - made[0][0] if len(made) > 1 else 0.0,
             events=len(events),
             open_rows=len(rows(self.tables, "openrestores")),
             cancels=self.column.cancels,

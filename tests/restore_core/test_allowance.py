@@ -28,6 +28,7 @@ from restore_core.record import OpenRow, RestoreRecord, hash_key
 from restore_core.request import RestoreRequest
 from restore_core.settings import Storage
 from restore_core.store import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
+from tests.patience import PATIENCE
 from tests.simulators.store import MemoryTables, memory_store, rows
 from tests.simulators.world import VAULT, Calls, Crash, World, elsewhere, request, with_settings
 
@@ -482,7 +483,7 @@ def hammer(threads: int, act: Callable[[int], object]) -> None:
     gate, raised = threading.Barrier(threads), list[BaseException]()
 
     def run(number: int) -> None:
-        gate.wait(10)
+        gate.wait(PATIENCE)
         try:
             act(number)
         except BaseException as error:  # noqa: BLE001  (raised below)
@@ -492,7 +493,7 @@ def hammer(threads: int, act: Callable[[int], object]) -> None:
     for thread in each:
         thread.start()
     for thread in each:
-        thread.join(60)
+        thread.join(PATIENCE)
     for error in raised:
         raise error
 

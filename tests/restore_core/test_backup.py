@@ -19,6 +19,7 @@ from restore_core.backup import AzureBackup, choose, operation_id_of
 from restore_core.errors import ArmAnswer, ArmError, LookupFailed, NoAnswer, NotSent
 from restore_core.lifecycle import Reason
 from restore_core.vault import JobEnd, OperationStatus, ProtectedItem, RecoveryPoint
+from tests.patience import PATIENCE
 from tests.restore_core.given import (
     ACCOUNT,
     ACCOUNTS,
@@ -43,8 +44,8 @@ def backup_of(server: ArmServer, *, cache: float = 300) -> AzureBackup:
         endpoint=server.origin,
         api_version="2026-07-01",
         tokens=None,
-        connect_limit=timedelta(seconds=0.5),
-        answer_limit=timedelta(seconds=2),
+        connect_limit=timedelta(seconds=PATIENCE),
+        answer_limit=timedelta(seconds=PATIENCE),
     )
     return AzureBackup(arm, name_cache=timedelta(seconds=cache))
 

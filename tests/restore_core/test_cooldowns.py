@@ -26,6 +26,7 @@ from restore_core.record import FollowedJob, Part, RestoreRecord, Try, TryState,
 from restore_core.request import RestoreRequest
 from restore_core.settings import Storage
 from restore_core.store import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
+from tests.patience import PATIENCE
 from tests.simulators.store import MemoryTables, memory_store
 from tests.simulators.world import Calls, elsewhere, request
 
@@ -145,7 +146,7 @@ def hammer(threads: int, act: Callable[[int], object]) -> None:
     gate, raised = threading.Barrier(threads), list[BaseException]()
 
     def run(number: int) -> None:
-        gate.wait(10)
+        gate.wait(PATIENCE)
         try:
             act(number)
         except BaseException as error:  # noqa: BLE001  (raised below)
@@ -155,7 +156,7 @@ def hammer(threads: int, act: Callable[[int], object]) -> None:
     for thread in each:
         thread.start()
     for thread in each:
-        thread.join(60)
+        thread.join(PATIENCE)
     for error in raised:
         raise error
 

@@ -38,6 +38,9 @@ from tests.simulators.world import (
     with_settings,
 )
 
+# The same lines thousands of times: measuring which they are would take as long as running them.
+pytestmark = pytest.mark.no_cover
+
 Scenario = Callable[[World], list[dict[str, Any] | bytes]]
 
 

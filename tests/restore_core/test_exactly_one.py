@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +20,7 @@ from restore_core.ports import JobListing
 from restore_core.reconciler import Reconciler
 from restore_core.record import RestoreRecord, TryState
 from restore_core.vault import JobEnd
+from tests.patience import PATIENCE, eventually
 from tests.restore_core.struck import Case, Range, firing_range
 from tests.simulators.store import memory_store, rows
 from tests.simulators.vaults import Fate
@@ -264,7 +264,7 @@ def test_a_late_answer_leaves_the_try_alone_that_another_instance_is_sending(
 
     def second_is_sending() -> None:
         gave_up.set()
-        assert woke.wait(10)
+        assert woke.wait(PATIENCE)
         record = world.record("r1")
         assert record.phase is Phase.TRIGGERING
         assert states(record)[-1] is TryState.OPEN
@@ -277,18 +277,17 @@ def test_a_late_answer_leaves_the_try_alone_that_another_instance_is_sending(
     message = world.message(request())
     first = threading.Thread(target=world.app.handle, args=(message, world.now))
     first.start()
-    while world.vaults.posts == 0:
-        time.sleep(0.001)
+    eventually(lambda: world.vaults.posts, every=0.001)
 
     def wake() -> None:
         _wait(gave_up)
-        first.join(10)
+        first.join(PATIENCE)
         woke.set()
 
     waker = threading.Thread(target=wake)
     waker.start()
     sweep_by(world, another(world), GRACE + 100)
-    waker.join(10)
+    waker.join(PATIENCE)
     world.sweep_until_quiet()
     assert world.vaults.posts == 2
     assert world.end_of("r1")["phase"] == "Completed"
@@ -513,7 +512,7 @@ def test_three_instances_on_one_storage_restore_everything_once(world: World) ->
         gate, raised = threading.Barrier(len(apps)), []
 
         def run(app: Reconciler) -> None:
-            gate.wait(10)
+            gate.wait(PATIENCE)
             try:
                 act(app)
             except BaseException as error:  # noqa: BLE001  (shown by the test)
@@ -523,7 +522,7 @@ def test_three_instances_on_one_storage_restore_everything_once(world: World) ->
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(PATIENCE)
         assert raised == []
 
     for message in messages:
@@ -658,4 +657,4 @@ def test_the_services_clock_decides_and_not_the_hosts(
 
 
 def _wait(event: threading.Event) -> None:
-    assert event.wait(10)
+    assert event.wait(PATIENCE)

@@ -101,6 +101,8 @@ CALLS: Mapping[str, Sequence[str]] = {
 
 NOT_A_CALL = {"restore_url"}
 THREADS = 8
+# As in test_crash_points.py: the same lines for each fault.
+pytestmark = pytest.mark.no_cover
 
 
 def read_table() -> dict[str, dict[str, str]]:
@@ -151,8 +153,8 @@ def check(seen: Seen, word: str, strike: Strike) -> None:
     assert seen.jobs <= 1, "restored twice (a)"
     assert seen.events == 1, "not one event (d)"
     assert seen.open_rows == 0, "left due for ever (e)"
-    # A hold runs from the beginning of the step, and this machine may be slow.
-    waited = seen.gap >= strike.hold * 0.7
+    # The two clocks, of the time of day and of what went by, may differ a little.
+    waited = seen.gap >= strike.hold * 0.95
     assert waited or word == "unguarded", "Retry-After was not waited for"
     end = (seen.end["phase"], seen.end["reason"], seen.end["restoreStarted"], seen.jobs)
     ends = {"refused": ("Failed", "TriggerRefused", "no", 0)}

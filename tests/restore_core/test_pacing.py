@@ -32,6 +32,7 @@ from restore_core.reconciler import Reconciler
 from restore_core.record import RestoreRecord
 from restore_core.settings import Storage
 from restore_core.store import RestoreStore
+from tests.patience import PATIENCE
 from tests.simulators.arm_server import ArmServer, Reply, in_turn, serving
 from tests.simulators.store import MemoryQueue, MemoryTables, memory_store, rows
 from tests.simulators.world import with_settings
@@ -128,8 +129,8 @@ class Line:
             endpoint=self.server.origin,
             api_version="2026-07-01",
             tokens=None,
-            connect_limit=timedelta(seconds=2),
-            answer_limit=timedelta(seconds=2),
+            connect_limit=timedelta(seconds=PATIENCE),
+            answer_limit=timedelta(seconds=PATIENCE),
             pace=pace,
         )
         return Host(arm=arm, server=self.server)
@@ -459,14 +460,14 @@ def test_threads_take_no_more_than_there_is() -> None:
     gate, passed = threading.Barrier(8), list[int]()
 
     def take() -> None:
-        gate.wait(10)
+        gate.wait(PATIENCE)
         passed.append(count_admitted(pace, 20))
 
     threads = [threading.Thread(target=take) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert sum(passed) == 50
 
 
@@ -588,8 +589,8 @@ class Town:
             endpoint=self.emulator.url,
             api_version=settings.arm_api_version,
             tokens=None,
-            connect_limit=settings.arm_connect,
-            answer_limit=settings.arm_answer,
+            connect_limit=timedelta(seconds=PATIENCE),
+            answer_limit=timedelta(seconds=PATIENCE),
             pace=pace,
         )
         self.app = Reconciler(
@@ -620,7 +621,7 @@ class Town:
         self.app.sweep(self.clock.now)
 
     def sweep_to_the_end(self) -> None:
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + PATIENCE
         while rows(self.tables, "openrestores"):
             assert time.monotonic() < give_up, "left due for ever"
             self.sweep(after=2)

@@ -762,6 +762,7 @@ def entity_bytes(world: World) -> int:
     )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("letter", ["a", "é", "字", "🎉"])
 @pytest.mark.parametrize("end", [JobEnd.COMPLETED, JobEnd.FAILED])
 def test_the_largest_message_fits_its_entity_in_every_phase(

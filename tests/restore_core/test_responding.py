@@ -28,6 +28,7 @@ from restore_core.ports import Message
 from restore_core.reconciler import Reconciler
 from restore_core.times import format_time
 from restore_core.vault import JobEnd, RecoveryPoint
+from tests.patience import PATIENCE
 from tests.restore_core.given import RULE_ID, Json, alert_body, plans_body
 from tests.simulators.store import memory_store, rows
 from tests.simulators.world import (
@@ -367,7 +368,7 @@ def test_a_storm_that_reaches_several_instances_at_once_is_one_restore(world: Wo
     gate, raised = threading.Barrier(8), list[BaseException]()
 
     def run(number: int) -> None:
-        gate.wait(10)
+        gate.wait(PATIENCE)
         try:
             for message in messages[number::8]:
                 apps[number % 4].handle(message, world.now)
@@ -378,7 +379,7 @@ def test_a_storm_that_reaches_several_instances_at_once_is_one_restore(world: Wo
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert raised == []
     for app in apps:
         app.sweep(world.now)

@@ -24,6 +24,7 @@ from restore_core.preflight import Outcome
 from restore_core.reconciler import Reconciler
 from restore_core.record import hash_key
 from restore_core.vault import RecoveryPoint, Tier
+from tests.patience import PATIENCE
 from tests.restore_core.given import (
     ACCOUNT,
     ACCOUNTS,
@@ -892,8 +893,8 @@ def app_on(server: ArmServer, queue: MemoryQueue) -> Reconciler:
         endpoint=server.origin,
         api_version=settings.arm_api_version,
         tokens=None,
-        connect_limit=timedelta(seconds=5),
-        answer_limit=timedelta(seconds=5),
+        connect_limit=timedelta(seconds=PATIENCE),
+        answer_limit=timedelta(seconds=PATIENCE),
     )
     return Reconciler(
         vaults=AzureBackup(arm, name_cache=timedelta(minutes=5)),

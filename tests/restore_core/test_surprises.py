@@ -36,6 +36,7 @@ from restore_core.vault import (
     read_operation,
     read_time,
 )
+from tests.patience import PATIENCE
 from tests.simulators.store import MemoryQueue, MemoryTables, memory_store, rows
 from tests.simulators.world import SETTINGS, request
 
@@ -88,8 +89,8 @@ def restore(tmp_path: Path) -> Restore:
                 endpoint=emulator.url,
                 api_version="2026-07-01",
                 tokens=None,
-                connect_limit=timedelta(seconds=5),
-                answer_limit=timedelta(seconds=5),
+                connect_limit=timedelta(seconds=PATIENCE),
+                answer_limit=timedelta(seconds=PATIENCE),
             )
             app = Reconciler(
                 vaults=AzureBackup(arm, name_cache=timedelta(0)),
@@ -245,8 +246,8 @@ def test_18_a_token_is_asked_for_with_every_call_since_jobs_run_for_days(
             endpoint=emulator.url,
             api_version="2026-07-01",
             tokens=tokens,
-            connect_limit=timedelta(seconds=5),
-            answer_limit=timedelta(seconds=5),
+            connect_limit=timedelta(seconds=PATIENCE),
+            answer_limit=timedelta(seconds=PATIENCE),
         )
         vault = f"{GROUP}/Microsoft.RecoveryServices/vaults/{sample.VAULT}"
         for _ in range(3):

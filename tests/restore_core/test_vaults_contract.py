@@ -30,6 +30,7 @@ from restore_core.ports import Vaults
 from restore_core.reading import read_request
 from restore_core.request import RestoreRequest
 from restore_core.vault import Job, JobEnd, OperationStatus, ProtectedItem
+from tests.patience import PATIENCE
 from tests.simulators.vaults import Fate, MemoryVaults
 from tests.simulators.world import request as make_request
 
@@ -111,8 +112,8 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
             endpoint=emulator.url,
             api_version="2026-07-01",
             tokens=None,
-            connect_limit=timedelta(seconds=5),
-            answer_limit=timedelta(seconds=5),
+            connect_limit=timedelta(seconds=PATIENCE),
+            answer_limit=timedelta(seconds=PATIENCE),
         )
         yield Subject(
             vaults=AzureBackup(arm, name_cache=timedelta(0)),

@@ -34,6 +34,7 @@ from restore_core.reconciler import Reconciler
 from restore_core.settings import Settings, Storage
 from restore_core.store import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
 from tests.local.vault.arm import ACCOUNT_IDS, SUBSCRIPTION, small_root
+from tests.patience import PATIENCE
 
 TOKEN = "a-token-that-stays-out-of-every-log"
 PLANTED = "hunter2-planted-by-the-sender"
@@ -120,8 +121,8 @@ class App:
             endpoint=endpoint,
             api_version=settings.arm_api_version,
             tokens=Tokens(),
-            connect_limit=timedelta(seconds=2),
-            answer_limit=timedelta(seconds=2),
+            connect_limit=timedelta(seconds=PATIENCE),
+            answer_limit=timedelta(seconds=PATIENCE),
         )
         self.engine = Reconciler(
             vaults=AzureBackup(self._arm, name_cache=timedelta(0)),
@@ -140,7 +141,7 @@ class App:
 
     def until_answered(self) -> Json:
         """Sweep until an event is there."""
-        limit = time.monotonic() + 20
+        limit = time.monotonic() + PATIENCE
         while time.monotonic() < limit:
             for message in self.queue.receive_messages():
                 answer: Json = json.loads(message.content)

@@ -42,8 +42,10 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """An answer. `raw` replaces all of it; `drip` sends it byte by byte with that many seconds
-    between; `end` says what becomes of the connection.
+    """An answer. `raw` replaces all of it; `end` says what becomes of the connection.
+
+    `drip` sends it byte by byte with that many seconds between; `stall` sends so many bytes and
+    then nothing for ever.
     """
 
     status: int = 200
@@ -51,6 +53,7 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
     raw: bytes | None = None
     drip: float = 0
+    stall: int | None = None
     end: Literal["keep", "close", "reset", "hang"] = "keep"
 
     def bytes(self) -> bytes:
@@ -101,6 +104,11 @@ class ArmServer:
     calls: list[Call] = field(default_factory=list)
     connections: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
+    silent: threading.Event = field(default_factory=threading.Event)
+    """Set when an answer has begun that nothing more will come of."""
+    closed: threading.Event = field(default_factory=threading.Event)
+    """Set when a connection was closed."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def origin(self) -> str:
@@ -135,6 +143,9 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = True
     allow_reuse_address = True
+    # The default, 5, is fewer than the threads that connect at once in a test. What does not fit
+    # is dropped by the kernel and comes again after a second, later than most limits here.
+    request_queue_size = 128
     arm: ArmServer
     tls: ssl.SSLContext | None = None
 
@@ -149,6 +160,7 @@ class _Server(socketserver.ThreadingTCPServer):
     def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
         super().shutdown_request(request)
+        self.arm.closed.set()
 
     def cut(self) -> None:
         """End what clients keep open."""
@@ -175,8 +187,9 @@ class _Handler(socketserver.BaseRequestHandler):
 
     def _serve(self, connection: socket.socket) -> None:
         arm = self.server.arm
-        number = arm.connections
-        arm.connections += 1
+        with arm.lock:
+            number = arm.connections
+            arm.connections += 1
         with connection.makefile("rb") as reading:
             while line := reading.readline():
                 method, target, _ = line.decode("latin-1").split(" ", 2)
@@ -191,15 +204,17 @@ class _Handler(socketserver.BaseRequestHandler):
 
     def _reply(self, connection: socket.socket, reply: Reply) -> bool:
         """Send an answer; false when the connection is at its end."""
+        arm = self.server.arm
         content = reply.bytes()
-        pieces = [content[at : at + 1] for at in range(len(content))] if reply.drip else [content]
-        for piece in pieces:
+        pieces = [content[at : at + 1] for at in range(len(content))] if reply.drip else []
+        for piece in pieces or [content[: reply.stall]]:
             connection.sendall(piece)
-            if reply.drip and self.server.arm.stopping.wait(reply.drip):
+            if reply.drip and arm.stopping.wait(reply.drip):
                 return False
-        if reply.end == "hang":
-            self.server.arm.stopping.wait()
+        if reply.end == "hang" or reply.stall is not None:
+            arm.silent.set()
+            arm.stopping.wait()
         elif reply.end == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
-        return reply.end == "keep"
+        return reply.end == "keep" and reply.stall is None

@@ -17,6 +17,7 @@ from local.vault.catalogue import Catalogue, Item, Point, Vault
 from local.vault.sample import write_files
 from local.vault.shares import Layout
 from local.vault.ticks import TICKS_PER_SECOND, now_ticks, rfc3339
+from tests.patience import PATIENCE
 
 SUBSCRIPTION = "ef4ab5a7-c2c0-4304-af80-af49f48af3d1"
 _PROVIDERS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/estate/providers"
@@ -175,7 +176,7 @@ def build(
 
 def reload(arm: str) -> None:
     """Let a running emulator read what was built."""
-    requests.post(f"{arm}/_emulator/reload", timeout=30).raise_for_status()
+    requests.post(f"{arm}/_emulator/reload", timeout=PATIENCE).raise_for_status()
 
 
 def _vault(number: int, shares: Sequence[Share], vaults: int) -> Vault:

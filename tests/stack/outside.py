@@ -18,6 +18,8 @@ import requests
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from tests.patience import PATIENCE
+
 REQUESTS, POISON, COMPLETIONS = "restore-requests", "restore-requests-poison", "restore-completions"
 RECORDS, WORK_LIST, CLAIMS = "restores", "openrestores", "restoreclaims"
 REJECTED = "azurefilesrestore.MessageRejected.v1"
@@ -83,7 +85,9 @@ class Outside:
         each: list[Json] = [json.loads(text) for text in dict.fromkeys(self.texts)]
         return [event for event in each if event["subject"] == subject]
 
-    def await_events(self, subject: str, *, count: int = 1, seconds: float = 30) -> list[Json]:
+    def await_events(
+        self, subject: str, *, count: int = 1, seconds: float = PATIENCE
+    ) -> list[Json]:
         """Wait for so many different events about a request or a message."""
 
         def look() -> list[Json] | None:
@@ -93,20 +97,20 @@ class Outside:
 
         return awaited(look, seconds=seconds, what=f"{count} event(s) about {subject}")
 
-    def end_of(self, request_id: str, *, seconds: float = 30) -> Json:
+    def end_of(self, request_id: str, *, seconds: float = PATIENCE) -> Json:
         """Wait for the one end of a request and return its data."""
         (event,) = self.await_events(request_id, seconds=seconds)
         data: Json = event["data"]
         return data
 
-    def rejection_of(self, message_id: str, *, seconds: float = 30) -> Json:
+    def rejection_of(self, message_id: str, *, seconds: float = PATIENCE) -> Json:
         """Wait for the answer to a message that is no request and return its data."""
         (event,) = self.await_events(message_id, seconds=seconds)
         assert event["type"] == REJECTED
         data: Json = event["data"]
         return data
 
-    def await_phase(self, request_id: str, phase: str, *, seconds: float = 30) -> Json:
+    def await_phase(self, request_id: str, phase: str, *, seconds: float = PATIENCE) -> Json:
         """Wait until a request's record is in a phase; the record."""
 
         def look() -> Json | None:
@@ -149,7 +153,7 @@ class Outside:
         queue = self._queues.get_queue_client(POISON)
         return [message.content for message in queue.receive_messages(messages_per_page=32)]
 
-    def await_quiet(self, *, seconds: float = 30) -> None:
+    def await_quiet(self, *, seconds: float = PATIENCE) -> None:
         """Wait until nothing is left to do."""
 
         def look() -> bool | None:
@@ -188,7 +192,7 @@ class Outside:
 
     def _admin(self, method: str, name: str, body: object = None) -> Any:
         answer = self._session.request(
-            method, f"{self._arm}/_emulator/{name}", json=body, timeout=60
+            method, f"{self._arm}/_emulator/{name}", json=body, timeout=PATIENCE
         )
         answer.raise_for_status()
         return answer.json()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tests.chaos.__main__ import page
 from tests.chaos.campaign import run
+from tests.patience import PATIENCE
 
 
 def test_every_law_holds_after_faults_outages_of_storage_and_killed_hosts() -> None:
-    result = run(seed=4, requests=40, kills=3, outages=1, patience=60)
+    result = run(seed=4, requests=40, kills=3, outages=1, patience=PATIENCE)
 
     assert result.survived, page(result)
     assert result.done["kills"] >= 3

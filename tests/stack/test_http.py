@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 import requests
 
+from tests.patience import PATIENCE
 from tests.stack.estate import Share
 from tests.stack.outside import Json, Outside, awaited, encoded
 from tests.stack.town import Town, request, running_town
 
 ORIGIN = "eventgrid.azure.net"
 SOURCE = "https://pipelines.example.com/nightly"
-SLOW = 600.0
+SLOW = 36_000.0
 MESSAGE_BYTES = 64 * 1024
 
 
@@ -43,7 +44,7 @@ class Api:
         raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         return self._session.request(
-            method, f"{self._url}{path}", data=raw, headers=named, timeout=60
+            method, f"{self._url}{path}", data=raw, headers=named, timeout=PATIENCE
         )
 
     def post(self, path: str, body: object = None, **headers: str) -> str:
@@ -81,7 +82,7 @@ class Api:
             state = self.state(request_id)
             return state if state and state["phase"] == phase else None
 
-        return awaited(look, seconds=30, what=f"{request_id} in {phase}")
+        return awaited(look, seconds=PATIENCE, what=f"{request_id} in {phase}")
 
 
 @pytest.fixture
@@ -246,7 +247,7 @@ def test_an_alert_is_answered_however_large_it_is(
         each = (json.loads(text) for text in outside.texts)
         return next((one for one in each if one["data"].get("requestId") == request_id), None)
 
-    event = awaited(look, seconds=30, what=f"an answer to {request_id}")
+    event = awaited(look, seconds=PATIENCE, what=f"an answer to {request_id}")
     assert event["data"]["reason"] == "NoPlan"
     assert request_id.startswith("evt-")
     assert api.state(request_id) is None

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.stack.estate import Share
 from tests.stack.outside import Json, Outside, awaited
 from tests.stack.town import Town, request
@@ -75,7 +76,7 @@ def test_a_post_that_never_arrived_is_sent_again_after_the_grace(
 def test_a_host_that_is_killed_while_a_restore_runs_follows_it_after_its_start(
     town: Town, share: Share, outside: Outside
 ) -> None:
-    outside.fault("restore", "outcome", path=share.name, duration=150)
+    outside.fault("restore", "outcome", path=share.name, duration=400)
     outside.send(request(share, "killed"))
     outside.await_phase("killed", "JobInProgress")
     town.stack.kill_host()
@@ -95,7 +96,7 @@ def test_a_host_that_is_killed_while_it_waits_for_the_202_adopts_the_job_after_i
 ) -> None:
     outside.fault("restore", "hang", path=share.name, processed=True, seconds=10)
     message_id = outside.send(request(share, "killed-early"))
-    awaited(lambda: outside.jobs(share.name) or None, seconds=10, what="the job")
+    awaited(lambda: outside.jobs(share.name) or None, seconds=PATIENCE, what="the job")
     assert outside.records()["killed-early"]["phase"] == "Triggering"
     town.stack.kill_host()
     town.stack.start_host()

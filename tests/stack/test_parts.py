@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.stack.estate import GARBAGE, KEPT, MANY, Share
 from tests.stack.outside import Json, Outside, awaited
 from tests.stack.town import Town, elsewhere, request, running_town
@@ -87,7 +88,7 @@ def test_a_host_that_is_killed_between_the_parts_goes_on_with_the_second_after_i
         record = outside.records().get("parts-killed", {})
         return True if record.get("waitingFor") == "Throttled" else None
 
-    awaited(waits, seconds=30, what="a second part that waits")
+    awaited(waits, seconds=PATIENCE, what="a second part that waits")
     town.stack.kill_host()
     assert [job["status"] for job in outside.jobs(share.name)] == ["Completed"]
     town.stack.start_host()
@@ -105,7 +106,7 @@ def test_a_host_that_is_killed_while_it_waits_for_the_second_202_adopts_that_job
     outside.send(wanted)
     awaited(
         lambda: outside.jobs(share.name) if len(outside.jobs(share.name)) == 2 else None,
-        seconds=30,
+        seconds=PATIENCE,
         what="the second job",
     )
     assert outside.records()["parts-adopted"]["phase"] == "Triggering"

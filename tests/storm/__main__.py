@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tests.storm.storm import Result, run
 
+ACCEPTED_WITHIN_SECONDS = 30.0
+
 
 def main() -> int:
     """Run a storm; 0 when all was as it must be."""
@@ -27,6 +29,7 @@ def main() -> int:
         seed=chosen.seed,
         alerts=chosen.alerts,
         patience=chosen.patience,
+        accepted_within=ACCEPTED_WITHIN_SECONDS,
         tell=tell,
         keep=chosen.keep,
     )

@@ -6,9 +6,8 @@ import os
 import re
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,9 @@ from azure.storage.queue import QueueClient
 
 from local import process
 from local.stack import ROOT
+from tests.patience import PATIENCE, eventually
+
+__all__ = ["PREAMBLE", "Hosts", "RunningHost", "count", "eventually"]
 
 PREAMBLE = """
 import json, logging, os, time
@@ -31,14 +33,6 @@ def record(**facts):
 
 
 """
-
-
-def eventually(look: Callable[[], object], seconds: float = 15.0) -> None:
-    """Wait until `look` gives something true."""
-    give_up = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < give_up, "it did not happen in time"
-        time.sleep(0.02)
 
 
 class Hosts:
@@ -76,14 +70,14 @@ class Hosts:
             lambda: process.first_line(host.output, "ready "),
             child=host.child,
             name="the host",
-            seconds=30,
+            seconds=PATIENCE,
         )
         return host
 
     def refusal(self, *options: str, **settings: str) -> str:
         """What a host says that cannot start."""
         host = self._launch(options, settings)
-        assert host.child.wait(30) == 1
+        assert host.child.wait(PATIENCE) == 1
         assert "ready" not in host.output.read_text()
         return host.log()
 
@@ -136,7 +130,7 @@ class RunningHost:
     def terminate(self) -> int:
         """SIGTERM; the exit code."""
         self.child.terminate()
-        return self.child.wait(30)
+        return self.child.wait(PATIENCE)
 
 
 def count(queue: QueueClient) -> int:

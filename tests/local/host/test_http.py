@@ -8,6 +8,7 @@ from local.host.app import Function
 from local.host.routes import Route
 from local.host.settings import SettingsError
 from tests.local.host.running import Hosts
+from tests.patience import PATIENCE
 
 APP = """
 @app.route(route="things/{id:int}/{part?}", methods=["GET", "POST"])
@@ -93,7 +94,7 @@ def slow(req: func.HttpRequest) -> str:
     host = hosts.start()
 
     assert requests.get(f"{host.url}/api/slow").text == "done"
-    assert host.child.wait(10) == 0
+    assert host.child.wait(PATIENCE) == 0
 
 
 def test_the_prefix_of_routes_comes_from_host_json(hosts: Hosts, tmp_path: Path) -> None:

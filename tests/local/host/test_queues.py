@@ -10,20 +10,34 @@ from local.host.app import Function
 from local.host.queues import NotBase64Error, QueueAddress, decode, polling_delay
 from local.host.settings import SettingsError
 from tests.local.host.running import Hosts, count, eventually
+from tests.patience import PATIENCE
 
 LISTENER = """
 @app.queue_trigger(arg_name="message", queue_name="%QUEUE%", connection="")
 def work(message: func.QueueMessage) -> None:
 """
 
-NAPPING = (
-    LISTENER
-    + """
-    record(event="start", text=message.get_body().decode())
-    time.sleep(0.2 + 0.3 * (int(message.get_body()) % 2))
+# The first message ends at once; the others stay in work until as many were in work together as
+# the test waits for, and a little longer, so that one more would be seen.
+TOGETHER = """
+def most_at_once():
+    running = most = 0
+    with open(os.environ["RECORD"]) as file:
+        for line in file:
+            running += 1 if '"start"' in line else -1
+            most = max(most, running)
+    return most
+
+
+@app.queue_trigger(arg_name="message", queue_name="%QUEUE%", connection="")
+def work(message: func.QueueMessage) -> None:
+    text = message.get_body().decode()
+    record(event="start", text=text)
+    while text != "0" and most_at_once() < int(os.environ["TOGETHER"]):
+        time.sleep(0.01)
+    time.sleep(0.1)
     record(event="end")
 """
-)
 
 
 def most_at_once(hosts: Hosts) -> int:
@@ -35,11 +49,11 @@ def most_at_once(hosts: Hosts) -> int:
 
 
 def test_no_more_than_a_batch_and_the_threshold_are_in_work(hosts: Hosts) -> None:
-    hosts.write(NAPPING, batchSize=2, newBatchThreshold=1)
+    hosts.write(TOGETHER, batchSize=2, newBatchThreshold=1)
     queue = hosts.queue()
     for number in range(8):
         queue.send_message(str(number))
-    hosts.start(QUEUE=queue.queue_name, PYTHON_THREADPOOL_THREAD_COUNT="10")
+    hosts.start(QUEUE=queue.queue_name, TOGETHER="3", PYTHON_THREADPOOL_THREAD_COUNT="10")
 
     eventually(lambda: count(queue) == 0)
 
@@ -49,11 +63,11 @@ def test_no_more_than_a_batch_and_the_threshold_are_in_work(hosts: Hosts) -> Non
 
 
 def test_synchronous_functions_share_the_threads_of_the_worker(hosts: Hosts) -> None:
-    hosts.write(NAPPING, batchSize=4)
+    hosts.write(TOGETHER, batchSize=4)
     queue = hosts.queue()
     for number in range(4):
         queue.send_message(str(number))
-    hosts.start(QUEUE=queue.queue_name, PYTHON_THREADPOOL_THREAD_COUNT="1")
+    hosts.start(QUEUE=queue.queue_name, TOGETHER="1", PYTHON_THREADPOOL_THREAD_COUNT="1")
 
     eventually(lambda: count(queue) == 0)
 
@@ -65,13 +79,13 @@ def test_a_lease_is_renewed_for_as_long_as_the_function_runs(hosts: Hosts) -> No
         LISTENER
         + """
     record(count=message.dequeue_count)
-    time.sleep(3.5)
+    time.sleep(5)
     record(done=True)
 """
     )
     queue = hosts.queue()
     queue.send_message("long")
-    host = hosts.start("--lease", "2", QUEUE=queue.queue_name)
+    host = hosts.start("--lease", "4", QUEUE=queue.queue_name)
 
     eventually(lambda: count(queue) == 0)
 
@@ -146,7 +160,9 @@ def test_a_host_that_is_told_to_end_finishes_what_runs_and_takes_no_more(hosts: 
         LISTENER
         + """
     record(event="start")
-    time.sleep(1.0)
+    while not os.path.exists(os.environ["RELEASED"]):
+        time.sleep(0.01)
+    time.sleep(0.3)
     record(event="end")
 """,
         batchSize=1,
@@ -155,10 +171,14 @@ def test_a_host_that_is_told_to_end_finishes_what_runs_and_takes_no_more(hosts: 
     queue = hosts.queue()
     queue.send_message("one")
     queue.send_message("two")
-    host = hosts.start(QUEUE=queue.queue_name)
+    released = hosts.app / "released"
+    host = hosts.start(QUEUE=queue.queue_name, RELEASED=str(released))
     eventually(hosts.recorded)
 
-    assert host.terminate() == 0
+    host.child.terminate()
+    eventually(lambda: host.logged("stopping"))
+    released.touch()
+    assert host.child.wait(PATIENCE) == 0
 
     assert [entry["event"] for entry in hosts.recorded()] == ["start", "end"]
     assert count(queue) == 1

@@ -222,9 +222,9 @@ def test_a_timer_function_runs_on_its_schedule_whatever_its_outcome(hosts: Hosts
 
     eventually(lambda: len(hosts.recorded()) >= 3)
 
-    first, second, third = (entry["at"] for entry in hosts.recorded()[:3])
-    assert second - first > 0.5
-    assert third - second > 0.5
+    first, _, third = (entry["at"] for entry in hosts.recorded()[:3])
+    # A late run is followed by one that is in time: only over two ticks is a whole second certain.
+    assert third - first > 0.9
     assert hosts.recorded()[0]["past_due"] is False
     assert host.logged("ERROR tick")
 

@@ -12,6 +12,7 @@ import requests
 from local.vault import Catalogue, Item, Job, Point, Vault, VaultEmulator, write_files
 from local.vault.shares import Layout
 from local.vault.ticks import parse_rfc3339
+from tests.patience import PATIENCE
 
 SUBSCRIPTION = "ef4ab5a7-c2c0-4304-af80-af49f48af3d1"
 VERSION = "2026-07-01"
@@ -114,10 +115,10 @@ class Arm:
     def get(self, path: str, query: str = f"api-version={VERSION}") -> requests.Response:
         """GET below the vault, or of an absolute path or URL (whose query stands)."""
         if path.startswith("http"):
-            return self.session.get(path, allow_redirects=False, timeout=20)
+            return self.session.get(path, allow_redirects=False, timeout=PATIENCE)
         path = path if path.startswith("/subscriptions") else f"{self.vault.id}/{path}"
         return self.session.get(
-            f"{self.emulator.url}{path}?{query}", allow_redirects=False, timeout=20
+            f"{self.emulator.url}{path}?{query}", allow_redirects=False, timeout=PATIENCE
         )
 
     def post(self, path: str, json: object = None, **headers: str) -> requests.Response:
@@ -129,7 +130,7 @@ class Arm:
             json=json,
             headers=names,
             allow_redirects=False,
-            timeout=20,
+            timeout=PATIENCE,
         )
 
     def restore(
@@ -154,7 +155,7 @@ class Arm:
         self.emulator.inject({"on": "restore", "action": action})
         return self.started(document, **options)
 
-    def wait(self, job: Job, *, seconds: float = 10) -> Job:
+    def wait(self, job: Job, *, seconds: float = PATIENCE) -> Job:
         """The job once it has ended."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,9 @@ from local.vault.sample import (
     fill_sample,
 )
 from local.vault.shares import Layout
+from local.vault.ticks import now_ticks, span
 from tests.local.vault.arm import Arm, body, small_root, tree
+from tests.patience import PATIENCE, eventually
 
 
 def test_an_empty_root_gets_the_sample(tmp_path: Path) -> None:
@@ -80,19 +81,22 @@ def test_the_big_sample_has_points_in_every_tier(tmp_path: Path) -> None:
         assert guarded.resource_guard
 
 
-def test_a_restart_keeps_ended_jobs_and_goes_on_with_running_ones(tmp_path: Path) -> None:
+def test_a_restart_keeps_ended_jobs_and_goes_on_with_running_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     layout = small_root(tmp_path, files=300)
     options = EmulatorOptions(time_scale=33)
     with VaultEmulator(tmp_path, options) as emulator:
         arm = Arm(emulator)
         done = arm.ended(body(specs=[{"path": "a.txt", "fileSpecType": "File"}]))
+        # So long that a busy machine, too, is here before the restore is over.
+        emulator.inject({"on": "restore", "action": {"kind": "outcome", "duration": 660}})
         running = arm.started(body(alternate=True))
-        until = time.monotonic() + 5
-        while emulator.jobs()[0].progress < 50 and time.monotonic() < until:
-            time.sleep(0.01)
+        eventually(lambda: tree(layout.share("dstaccount", "target")))
         arm.close()
     half = len(tree(layout.share("dstaccount", "target")))
     assert 0 < half < 300
+    monkeypatch.setattr("local.vault.runner.now_ticks", lambda: now_ticks() + span(3600))
     with VaultEmulator(tmp_path, options) as emulator:
         arm = Arm(emulator)
         assert arm.shown(done)["status"] == "Completed"
@@ -152,7 +156,7 @@ def test_a_point_that_cannot_be_read_fails_the_job_and_no_other(
 def test_bodies_that_arm_would_not_take_are_refused(
     arm: Arm, headers: dict[str, str], status: int
 ) -> None:
-    answer = arm.session.post(f"{arm.emulator.url}/x", headers=headers, timeout=10)
+    answer = arm.session.post(f"{arm.emulator.url}/x", headers=headers, timeout=PATIENCE)
     assert answer.status_code == status
 
 
@@ -166,7 +170,7 @@ def _start(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_says_ready_and_ends_promptly_on_a_signal(
+def test_the_command_says_ready_and_ends_on_a_signal_though_a_call_hangs(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     small_root(tmp_path)
@@ -179,15 +183,13 @@ def test_the_command_says_ready_and_ends_promptly_on_a_signal(
         assert line == f"ready {url}\n"
         assert url.startswith("http://127.0.0.1:")
         with requests.Session() as session:
-            assert session.get(f"{url}/_emulator/jobs", timeout=10).json() == []
+            assert session.get(f"{url}/_emulator/jobs", timeout=PATIENCE).json() == []
             base = "/subscriptions/ef4ab5a7-c2c0-4304-af80-af49f48af3d1"
             path = f"{base}/resourceGroups/Vaults/providers/Microsoft.RecoveryServices/vaults"
             with pytest.raises(requests.Timeout):
                 session.get(f"{url}{path}/Vault1/backupProtectionContainers", timeout=0.2)
-            asked = time.monotonic()
             process.send_signal(number)
-            assert process.wait(timeout=10) == 0
-        assert time.monotonic() - asked < 3
+            assert process.wait(timeout=PATIENCE) == 0
         assert process.communicate() == ("", "")
 
 
@@ -198,7 +200,7 @@ def test_the_command_says_ready_and_ends_promptly_on_a_signal(
 def test_the_command_refuses_what_cannot_be(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     small_root(tmp_path)
     with _start("--root", str(tmp_path), *arguments) as process:
-        out, problem = process.communicate(timeout=20)
+        out, problem = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (2, "")
     assert "local.vault: " in problem
 
@@ -216,7 +218,7 @@ def test_https_is_served_with_a_certificate_whose_authority_is_written_down(
         assert arm.restore(body()).headers["Location"].startswith("https://127.0.0.1:")
         arm.close()
         with requests.Session() as stranger, pytest.raises(requests.exceptions.SSLError):
-            stranger.get(emulator.url, timeout=10)
+            stranger.get(emulator.url, timeout=PATIENCE)
 
 
 def test_many_clients_are_served_at_once(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from tests.local.vault.arm import (
     tree,
 )
 from tests.local.vault.conftest import Serve
+from tests.patience import PATIENCE
 
 HOME = ("Vault1", "Vaults")
 FABRIC = "Azure"
@@ -74,7 +75,7 @@ def _begin(client: RecoveryServicesBackupClient, arm: Arm, request: RestoreReque
     poller = client.restores.begin_trigger(
         *_names(arm), POINT, request, headers={"x-ms-client-request-id": CLIENT_ID}
     )
-    poller.result(timeout=20)
+    poller.result(timeout=PATIENCE)
     return arm.wait(arm.emulator.jobs()[0])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from local.vault.shares import Layout
 from tests.local.vault.arm import FILES, OLDER_POINT, POINT, Arm, Json, body, small_root, tree
 from tests.local.vault.conftest import Serve
+from tests.patience import eventually
 
 
 def _layout(arm: Arm) -> Layout:
@@ -244,11 +244,9 @@ def test_a_file_is_whole_or_absent_while_it_is_restored(serve: Serve) -> None:
 
 
 def test_a_cancelled_restore_keeps_the_files_that_it_had_copied(serve: Serve) -> None:
-    arm = serve(files=200, job_duration=400.0)
+    arm = serve(files=200, job_duration=20_000.0)
     job = arm.started(body(alternate=True))
-    until = time.monotonic() + 5
-    while len(_target(arm)) < 20 and time.monotonic() < until:
-        time.sleep(0.01)
+    eventually(lambda: any(content is not None for content in _target(arm).values()))
     assert arm.post(f"backupJobs/{job.id}/cancel").status_code == 202
     ended = arm.wait(job)
     assert ended.status == "Cancelled"

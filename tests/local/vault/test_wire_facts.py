@@ -11,6 +11,7 @@ import pytest
 from local.vault import Job
 from tests.local.vault.arm import CLIENT_ID, POINT, VERSION, Arm, Json, body
 from tests.local.vault.conftest import Serve
+from tests.patience import PATIENCE
 
 ERAS = ["2019", "2021", "2024", "2026"]
 ZERO = "00000000-0000-0000-0000-000000000000"
@@ -94,7 +95,9 @@ def test_05_newer_ids_are_small_and_any_casing_is_understood(arm: Arm) -> None:
     item = arm.get("backupProtectedItems").json()["value"][0]
     assert item["id"].startswith("/subscriptions/")
     for path in (item["id"].upper(), item["id"].lower(), item["id"].replace(";", "%3b")):
-        answer = arm.session.get(f"{arm.emulator.url}{path}?API-VERSION={VERSION}", timeout=10)
+        answer = arm.session.get(
+            f"{arm.emulator.url}{path}?API-VERSION={VERSION}", timeout=PATIENCE
+        )
         assert answer.status_code == 200, path
 
 
@@ -151,7 +154,7 @@ def test_09_request_ids_of_that_end_are_zero(arm: Arm) -> None:
     first = arm.restore(body())
     arm.wait(arm.emulator.jobs()[0])
     answer = arm.session.get(
-        first.headers["Location"], headers={"x-ms-client-request-id": CLIENT_ID}, timeout=10
+        first.headers["Location"], headers={"x-ms-client-request-id": CLIENT_ID}, timeout=PATIENCE
     )
     assert answer.headers["x-ms-request-id"] == ZERO
     assert answer.headers["x-ms-client-request-id"] == ZERO
