@@ -55,7 +55,7 @@ def test_the_messages_come_to_every_kind_of_answer() -> None:
         *("Completed, JobCompleted", "Planned, Planned"),
         *("Completed, JobCompleted, by a plan", "Planned, Planned, by a plan"),
     }
-    assert all(sent.tally.outcomes[outcome] >= 3 for outcome in wanted)
+    assert wanted <= set(sent.tally.outcomes)
     assert len(sent.tally.problems) > 30
     assert sent.tally.urls > 100
     assert any("(cut)" in text for text in sent.tally.events), "no event was too long"
