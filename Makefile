@@ -11,19 +11,20 @@ REQUESTS ?= 1000
 EXAMPLES ?= 20000
 ALERTS ?= 10000
 
-.PHONY: setup up demo test bench check format chaos fuzz storm infra docs lock audit clean
+.PHONY: setup up demo test test-setup bench check format chaos fuzz storm infra docs lock audit package clean
 
 setup: $(READY)
 
-$(READY): requirements.txt requirements-dev.txt local/requirements-worker.txt local/azurite/package.json local/azurite/package-lock.json
-	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": run make with PYTHON=python3.13")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --ignore-requires-python -r local/requirements-worker.txt
-	mkdir -p $(VENV)/azurite
-	cp local/azurite/package.json local/azurite/package-lock.json local/azurite/.npmrc $(VENV)/azurite/
-	cd $(VENV)/azurite && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts
-	touch $(READY)
+# local/setup says in a sentence what is missing. It is asked when its inputs are newer than the last finished set-up,
+# when that one's Python is gone, and when a Python is named, which may be another one.
+$(READY): $(wildcard requirements*.txt local/requirements-worker.txt local/azurite/package*.json local/azurite/.npmrc local/setup/*.py) \
+		$(if $(filter file,$(origin PYTHON)),,asked) $(if $(wildcard $(BIN)/python),,asked)
+	@command -v "$(PYTHON)" >/dev/null || { echo "make setup: there is no $(PYTHON) on the PATH:" \
+		"install Python 3.13, or name another, as in \`make demo PYTHON=python3.12\`." >&2; exit 1; }
+	@"$(PYTHON)" -m local.setup
+
+.PHONY: asked
+asked:
 
 up: setup
 	$(BIN)/python -m local.up
@@ -33,6 +34,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+# Sets up copies of the project with the oldest and the newest pip, on a day on which every package has a newer version.
+test-setup: setup
+	$(BIN)/python -m pytest tests/setup/proof_of_setup.py
 
 # The campaigns at full size; small ones are part of the tests.
 chaos: setup
@@ -70,14 +75,16 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 # Writes the pinned and hashed requirements out of the `.in` files, for Python 3.11 to 3.13 on every system. What these
-# need keeps its version; `make lock UPGRADE=--upgrade` takes the newest.
+# need keeps its version; `make lock UPGRADE=--upgrade` takes the newest. Extras are written out, as in `pyjwt[crypto]`:
+# without them an older pip looks that name up anew, and finds a version for which the file has no hash.
 UPGRADE ?=
-LOCK = $(BIN)/uv --quiet --no-config pip compile $(UPGRADE) --universal --generate-hashes --no-emit-index-url \
+LOCK = $(BIN)/uv --quiet --no-config pip compile $(UPGRADE) --universal --generate-hashes --no-strip-extras --no-emit-index-url \
 	--no-python-downloads --custom-compile-command "make lock"
 
 lock: setup
+	$(LOCK) --python-version 3.11 requirements-installer.in -o requirements-installer.txt
 	$(LOCK) --python-version 3.11 requirements.in -o requirements.txt
-	$(LOCK) --python-version 3.11 -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	$(LOCK) --python-version 3.11 -c requirements.txt -c requirements-installer.txt requirements-dev.in -o requirements-dev.txt
 	$(LOCK) --python-version 3.13 --no-deps local/requirements-worker.in -o local/requirements-worker.txt
 
 # Secrets in the files, then known vulnerabilities of what is deployed; the second needs PyPI's own service. A package
@@ -88,5 +95,17 @@ audit: setup
 		echo "make audit: a package has a known vulnerability, or could not be looked up (no network, or an index" \
 			"without that service); the lines above say which. Nothing is known to be safe until this passes." >&2; exit 1; }
 
+# What is deployed, as one zip file in dist/, for the Python that infra/ gives the app unless PYTHON_VERSION names
+# another; docs/package.md explains it. COMPILER names a Python of that version where none is found; CHANGES=allow packs
+# files that are not committed. The first two are not taken from the environment: images of Python set PYTHON_VERSION to
+# their own.
+PYTHON_VERSION =
+COMPILER =
+CHANGES ?=
+
+package: setup
+	$(BIN)/python -m infra.package build $(if $(PYTHON_VERSION),--python-version $(PYTHON_VERSION)) \
+		$(if $(COMPILER),--compiler $(COMPILER)) $(if $(filter allow,$(CHANGES)),--allow-changes)
+
 clean:
-	rm -rf $(VENV) .data .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) .data dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

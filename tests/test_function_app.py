@@ -204,24 +204,3 @@ def test_a_missing_setting_is_said_at_first_use_and_not_at_import() -> None:
     assert "RestoreStorage must be" in done.stdout
     assert "RESTORE_PAUSED must be true or false" in done.stdout
     assert "perhaps" not in done.stdout
-
-
-def test_what_is_not_run_in_azure_is_not_deployed() -> None:
-    ignored = (ROOT / ".funcignore").read_text().split()
-    deployed = {
-        path.name
-        for path in ROOT.iterdir()
-        if path.name not in ignored
-        and not path.name.endswith((".lock", "_cache"))
-        and not path.name.startswith(".coverage")  # each worker of the tests writes its own
-    }
-    assert deployed <= {
-        ".import_linter_cache",
-        ".funcignore",
-        "function_app.py",
-        "host.json",
-        "requirements.txt",
-        "restore-guards.json",  # made by whoever deploys
-        "restore-plans.json",
-        "restore_core",
-    }

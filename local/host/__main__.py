@@ -19,7 +19,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from local.host import logs
+from local.host import logs, package
 from local.host.app import AppError, Function, Outcome, Worker
 from local.host.http import HttpListener
 from local.host.protos import TypedData
@@ -52,7 +52,7 @@ class Host:
         self._worker = worker
         self._stop = threading.Event()
         self._timing: threading.Thread | None = None
-        self._state: Path = arguments.state or arguments.app / ".data" / "host"
+        self._state: Path = arguments.state or arguments.app / package.STATE
         functions = worker.index(arguments.app)
         self._queues = [self._queue(f) for f in functions if f.trigger["type"] == "queueTrigger"]
         self._timers = [self._timer(f) for f in functions if f.trigger["type"] == "timerTrigger"]
@@ -165,6 +165,7 @@ def main() -> int:
     ready_line, sys.stdout = sys.stdout, sys.stderr
     worker = Worker()
     try:
+        package.run(arguments)
         options = read_host_json(arguments.app / "host.json")
         settings = arguments.settings or arguments.app / "local.settings.json"
         apply_to_environment(read_local_settings(settings))
@@ -184,6 +185,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     parser.add_argument("--app", type=Path, default=Path.cwd(), help="folder of function_app.py")
+    parser.add_argument("--package", type=Path, help="run the app of this package instead")
     parser.add_argument(
         "--settings", type=Path, help="a local settings file; else local.settings.json of the app"
     )
@@ -199,7 +201,7 @@ def _arguments() -> argparse.Namespace:
     if arguments.lease < 1:
         parser.error("--lease must be at least one second")
     arguments.app = arguments.app.resolve()
-    for name in ("settings", "state"):
+    for name in ("package", "settings", "state"):
         given = getattr(arguments, name)
         setattr(arguments, name, given and given.resolve())
     if arguments.settings and not arguments.settings.is_file():
@@ -209,6 +211,7 @@ def _arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     code = main()
+    package.clean_up()
     logging.shutdown()
     sys.stderr.flush()
     # Functions that outran the grace sit in threads that the interpreter would wait for.

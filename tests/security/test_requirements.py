@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
+import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,11 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from local.setup import installer, steps
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCKED = {
+    "requirements-installer.in": "requirements-installer.txt",
     "requirements.in": "requirements.txt",
     "requirements-dev.in": "requirements-dev.txt",
     "local/requirements-worker.in": "local/requirements-worker.txt",
@@ -27,18 +33,24 @@ class Pin:
 
     name: str
     version: str
+    extras: frozenset[str]
     marker: Marker | None
     hashes: tuple[str, ...]
 
     def holds(self, python: str, system: str = "linux") -> bool:
         """Whether it is installed there."""
-        environment = {
-            "python_version": python,
-            "python_full_version": f"{python}.0",
-            "sys_platform": system,
-            "os_name": SYSTEMS[system],
-        }
-        return self.marker is None or self.marker.evaluate(environment)
+        return self.marker is None or self.marker.evaluate(environment(python, system))
+
+
+def environment(python: str, system: str) -> dict[str, str]:
+    """What markers are compared with."""
+    return {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": system,
+        "os_name": SYSTEMS[system],
+        "platform_system": {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}[system],
+    }
 
 
 def pins(path: str) -> list[Pin]:
@@ -57,6 +69,7 @@ def pins(path: str) -> list[Pin]:
                 Pin(
                     name=canonicalize_name(requirement.name),
                     version=pin.version,
+                    extras=frozenset(requirement.extras),
                     marker=requirement.marker,
                     hashes=tuple(one.strip() for one in hashes),
                 )
@@ -96,8 +109,62 @@ def test_what_is_tested_is_what_is_deployed(python: str, system: str) -> None:
     assert deployed.items() <= installed("requirements-dev.txt", python, system).items()
 
 
-def test_the_worker_library_needs_nothing_that_is_not_locked() -> None:
-    assert len(pins("local/requirements-worker.txt")) == len(pins("local/requirements-worker.in"))
+@functools.cache
+def asked(name: str, version: str) -> list[Requirement]:
+    """What a package asks for by its own metadata.
+
+    Only of what is installed here, in this version: that is all but what other systems need.
+    """
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    wanted = distribution.requires or () if distribution.version == version else ()
+    return [Requirement(one) for one in wanted]
+
+
+def demands(pin: Pin, python: str, system: str) -> list[Requirement]:
+    """What a package asks for there, for the extras of its line."""
+    places = [environment(python, system) | {"extra": extra} for extra in ("", *pin.extras)]
+    return [
+        one
+        for one in asked(pin.name, pin.version)
+        if one.marker is None or any(one.marker.evaluate(place) for place in places)
+    ]
+
+
+def missing(pinned: list[Pin], locked: list[Pin]) -> list[str]:
+    """What pinned packages ask for and the lock does not hold, with the extras they ask for."""
+    found = []
+    for python, system in itertools.product(PYTHONS, SYSTEMS):
+        held = {pin.name: pin for pin in locked if pin.holds(python, system)}
+        for pin in pinned:
+            for one in demands(pin, python, system) if pin.holds(python, system) else ():
+                holder = held.get(canonicalize_name(one.name))
+                if holder is None or not one.extras <= holder.extras or not holder.hashes:
+                    found.append(f"{pin.name} asks for {one} on {system}, Python {python}")
+                elif not one.specifier.contains(holder.version, prereleases=True):
+                    found.append(f"{pin.name} asks for {one}, which is not {holder.version}")
+    return found
+
+
+@pytest.mark.parametrize("locked", LOCKED.values())
+def test_every_lock_holds_all_that_its_packages_ask_for(locked: str) -> None:
+    # An installer would look up for itself what is missing, and so would an older pip an extra.
+    held = pins(locked)
+    if locked == "local/requirements-worker.txt":  # is installed without dependencies, beside these
+        held = held + pins("requirements.txt")
+
+    assert missing(pins(locked), held) == []
+
+
+def test_a_lock_without_an_extra_is_seen_to_lack_it() -> None:
+    held = pins("requirements-dev.txt")
+    stripped = [replace(pin, extras=frozenset()) for pin in held]
+    shortened = [pin for pin in held if pin.name != "cryptography"]
+
+    assert any("coverage[toml]" in one for one in missing(held, stripped))
+    assert any("cryptography" in one for one in missing(held, shortened))
 
 
 @pytest.mark.parametrize("path", [*LOCKED, *LOCKED.values()])
@@ -111,8 +178,16 @@ def test_azure_functions_has_the_version_of_each_python() -> None:
     assert [one.partition(".")[0] for one in versions] == ["1", "1", "2"]
 
 
-def test_the_machine_is_set_up_with_hashes() -> None:
+def test_the_installer_has_one_pin() -> None:
+    (pin,) = pins("requirements-installer.txt")
+    assert pin.name == "uv"
+    assert pin in pins("requirements-dev.txt")
+
+
+def test_the_machine_is_set_up_with_hashes_and_ready_made_packages() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    installs = re.findall(r"^.*pip install.*$", makefile, re.MULTILINE)
-    assert installs
-    assert all("--require-hashes" in line for line in installs)
+    assert not re.search(r"pip (install|download|sync)", makefile)
+    venv = Path("/nowhere")
+    for command in (steps.sync(venv, venv, venv), steps.worker(venv, venv, venv)):
+        assert {"--require-hashes", "--no-build", "--no-config"} <= set(command)
+    assert {"--require-hashes", "--no-deps", "--only-binary"} <= set(installer.pinned(venv))

@@ -14,7 +14,7 @@ from detect_secrets.settings import default_settings
 from local.storage import ACCOUNT_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
-CACHES = {"__pycache__", "node_modules", "htmlcov"}
+CACHES = {"__pycache__", "node_modules", "htmlcov", "dist"}
 HIDDEN = {".ci", ".github", ".funcignore", ".gitignore"}
 LARGEST = 2 * 1024 * 1024
 NO_SECRETS = {
@@ -28,7 +28,7 @@ NO_SECRETS = {
 
 
 def files() -> Iterator[Path]:
-    """Every file of the project; caches, environments and data of runs are none."""
+    """Every file of the project; caches, environments, packages and data of runs are none."""
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
         hidden = any(part.startswith(".") and part not in HIDDEN for part in parts)

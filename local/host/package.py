@@ -1,0 +1,63 @@
+"""Runs the app of a package: what `make package` has built, unpacked into a temporary folder.
+
+Python finds modules where it looked first, and the host itself has imported some of the app's
+packages from this project's environment by the time that it reads its command line. So the host is
+started again in the same process, with the package's own folder before everything else: what runs
+is then what was packed.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from infra.package.problems import PackagingError
+from infra.package.reading import SITE_PACKAGES, Package
+from local.host.app import AppError
+
+STATE = Path(".data") / "host"
+_UNPACKED = "LOCAL_HOST_UNPACKED"
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Start the host again on what is in the package, unless this is that host.
+
+    Settings and the timers' memory stay where they would be without a package.
+    """
+    if arguments.package is None or _UNPACKED in os.environ:
+        return
+    package = _opened(arguments.package)
+    folder = Path(tempfile.mkdtemp(prefix="azure-files-restore-unpacked-"))
+    package.unpack(folder)
+    settings = arguments.settings or arguments.app / "local.settings.json"
+    # Of an option that is given twice, the last one counts.
+    changed = ["--app", str(folder), "--state", str(arguments.state or arguments.app / STATE)]
+    changed += ["--settings", str(settings)] if settings.is_file() else []
+    path = [str(folder / SITE_PACKAGES), os.environ.get("PYTHONPATH", "")]
+    os.execve(  # noqa: S606  (this very program)
+        sys.executable,
+        [sys.executable, "-m", "local.host", *sys.argv[1:], *changed],
+        {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), _UNPACKED: str(folder)},
+    )
+
+
+def _opened(file: Path) -> Package:
+    try:
+        package = Package.open(file)
+    except PackagingError as error:
+        raise AppError(str(error)) from error
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if package.python != running:
+        raise AppError(
+            f"{file} is for Python {package.python} and this is {running}: build one with"
+            f" make package PYTHON_VERSION={running}"
+        )
+    return package
+
+
+def clean_up() -> None:
+    """Remove what was unpacked for this host, if it runs a package."""
+    if folder := os.environ.get(_UNPACKED):
+        shutil.rmtree(folder, ignore_errors=True)
