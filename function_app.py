@@ -40,7 +40,7 @@ def accept_request(message: func.QueueMessage) -> None:
 
 
 @app.queue_trigger(
-    arg_name="message", queue_name="%RESTORE_REQUEST_QUEUE%-poison", connection="RestoreStorage"
+    arg_name="message", queue_name="%RESTORE_REQUEST_POISON_QUEUE%", connection="RestoreStorage"
 )
 def accept_poisoned_request(message: func.QueueMessage) -> None:
     """Take the copy of a message that failed too often: it gets an answer, too."""

@@ -24,6 +24,7 @@ from local import process, storage
 
 ROOT = Path(__file__).resolve().parent.parent
 # What infrastructure makes on Azure.
+QUEUES = ("REQUEST", "REQUEST_POISON", "COMPLETION")
 TABLES = ("restores", "openrestores", "restoreclaims")
 START_SECONDS = 60.0
 HOST_GRACE_SECONDS = 10.0
@@ -180,19 +181,22 @@ class Stack:
 
     def _settings(self) -> dict[str, str]:
         sample = json.loads((ROOT / "local.settings.sample.json").read_text(encoding="utf-8"))
-        return {
+        values = {
             **sample["Values"],
             "AzureWebJobsStorage": self.storage,
             "RestoreStorage": self.storage,
             "RESTORE_ARM_ENDPOINT": self.arm,
             **self._overrides,
         }
+        if "RESTORE_REQUEST_POISON_QUEUE" not in self._overrides:
+            # Whoever renames the queue of the requests renames its poison queue with it.
+            values["RESTORE_REQUEST_POISON_QUEUE"] = f"{values['RESTORE_REQUEST_QUEUE']}-poison"
+        return values
 
     def _provision(self) -> None:
-        requests = self.settings["RESTORE_REQUEST_QUEUE"]
-        completions = self.settings["RESTORE_COMPLETION_QUEUE"]
+        names = [self.settings[f"RESTORE_{one}_QUEUE"] for one in QUEUES]
         with QueueServiceClient.from_connection_string(self.storage) as queues:
-            for name in (requests, f"{requests}-poison", completions):
+            for name in names:
                 try:
                     queues.create_queue(name)
                 except ResourceExistsError:

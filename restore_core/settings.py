@@ -29,6 +29,10 @@ SEND_WINDOW = timedelta(seconds=30)
 NO_GUARDS = "none"
 """What `RESTORE_GUARDS` says where everything is to be allowed."""
 
+_POISON = "-poison"
+"""What the host puts behind a queue's name for the copies of messages that failed too often."""
+_QUEUE_WITH_POISON = re.compile(r"(?!.*-poison\Z).{1,56}")
+
 _GRACE_MARGIN = timedelta(seconds=180)
 """How long the service may take, beyond the last possible byte of a POST, to list its job."""
 
@@ -140,6 +144,11 @@ class Settings:
     unproven_copy_options: bool = False
     paused: bool = False
 
+    @property
+    def request_poison_queue(self) -> str:
+        """Where the host puts copies of requests that failed too often; it composes the name."""
+        return self.request_queue + _POISON
+
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
         """Read the settings from an environment; an empty value counts as not given.
@@ -157,6 +166,10 @@ NAMES = frozenset(
         "RestoreStorage__tableServiceUri",
         "RestoreStorage__clientId",
         "AZURE_CLOUD",
+        # Read by the host, out of a trigger's binding, in which a name that is composed
+        # (`%RESTORE_REQUEST_QUEUE%-poison`) is one that the platform's scaling may not resolve:
+        # nobody would read that queue while the app is scaled to zero.
+        "RESTORE_REQUEST_POISON_QUEUE",
         "RESTORE_POLL_SCHEDULE",  # read by the host, out of the timer's binding
     }
 )
@@ -321,9 +334,21 @@ class _Reader:
     def _check_queues(self, values: dict[str, object]) -> None:
         defaults = {one.name: one.default for one in fields(Settings)}
         requests, completions = (
-            values.get(name, defaults[name]) for name in ("request_queue", "completion_queue")
+            str(values.get(name, defaults[name])) for name in ("request_queue", "completion_queue")
         )
-        if completions in {requests, f"{requests}-poison"}:
+        poison = requests + _POISON
+        given = self._given.get("RESTORE_REQUEST_POISON_QUEUE", poison)
+        if QUEUE_NAME.fullmatch(requests) and not _QUEUE_WITH_POISON.fullmatch(requests):
+            # The host gives such a queue no poison queue: what fails would come back for ever.
+            self._problems.append(
+                "RESTORE_REQUEST_QUEUE must have at most 56 characters and must not end in -poison"
+            )
+        elif given != poison:
+            self._problems.append(
+                "RESTORE_REQUEST_POISON_QUEUE must be the name in RESTORE_REQUEST_QUEUE and "
+                f"{_POISON} behind it: that is where the host puts messages that failed too often"
+            )
+        if completions in {requests, poison, given}:
             # Each rejection would be read as a request, and rejected.
             self._problems.append(
                 "RESTORE_COMPLETION_QUEUE must be another queue than that of the requests"

@@ -148,8 +148,7 @@ class Starter:
 
     def _may_reply_to(self, queue: str, guards: Guards | None) -> bool:
         """Tell whether an event may go to a queue; an event must never be read as a request."""
-        requests = self._settings.request_queue
-        if queue in {requests, f"{requests}-poison"}:
+        if queue in {self._settings.request_queue, self._settings.request_poison_queue}:
             return False
         return guards is None or queue in guards.reply_queues
 

@@ -50,7 +50,7 @@ def test_poison_copies_have_a_function_of_their_own(
     functions: dict[str, dict[str, Any]],
 ) -> None:
     trigger = functions["accept_poisoned_request"]
-    assert trigger["queueName"] == "%RESTORE_REQUEST_QUEUE%-poison"
+    assert trigger["queueName"] == "%RESTORE_REQUEST_POISON_QUEUE%"
     assert trigger["connection"] == "RestoreStorage"
 
 

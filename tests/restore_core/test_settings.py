@@ -163,7 +163,7 @@ def test_a_switch_is_true_or_false_and_a_misspelt_one_is_not_off(name: str) -> N
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
-        ("RESTORE_REQUEST_QUEUE", ["abc", "a-1", "q" * 63], ["ab", "Abc", "a--b", "q" * 64, "a_b"]),
+        ("RESTORE_REQUEST_QUEUE", ["abc", "a-1", "q" * 56], ["ab", "Abc", "a--b", "q" * 64, "a_b"]),
         ("RESTORE_COMPLETION_QUEUE", ["abc"], ["-abc", "abc-", "a.b"]),
         ("RESTORE_COMPLETION_ENCODING", ["none", "base64"], ["Base64", "utf-8"]),
         ("RESTORE_EVENT_SOURCE", ["/x", "https://e.example/x", "u" * 256], ["a b", "ü", "u" * 257]),
@@ -195,6 +195,29 @@ def test_events_do_not_come_back_as_requests(queues: dict[str, str]) -> None:
     assert problems(**queues) == [
         "RESTORE_COMPLETION_QUEUE must be another queue than that of the requests"
     ]
+
+
+@pytest.mark.parametrize("queue", ["restore-requests", "asked", "q" * 56])
+def test_the_poison_queue_is_named_after_that_of_the_requests(queue: str) -> None:
+    asked = STORAGE | {"RESTORE_REQUEST_QUEUE": queue}
+    given = asked | {"RESTORE_REQUEST_POISON_QUEUE": f"{queue}-poison"}
+    assert Settings.read(asked) == Settings.read(given)
+    assert Settings.read(asked).request_poison_queue == f"{queue}-poison"
+
+
+@pytest.mark.parametrize("poison", ["restore-requests", "asked", "asked-Poison", "a_b"])
+def test_a_poison_queue_of_another_name_is_a_problem_that_names_both(poison: str) -> None:
+    (problem,) = problems(RESTORE_REQUEST_QUEUE="asked", RESTORE_REQUEST_POISON_QUEUE=poison)
+    assert problem.startswith("RESTORE_REQUEST_POISON_QUEUE must be ")
+    assert "RESTORE_REQUEST_QUEUE" in problem
+
+
+@pytest.mark.parametrize("queue", ["q" * 57, "q" * 63, "asked-poison"])
+def test_a_queue_that_the_host_gives_no_poison_queue_takes_no_requests(queue: str) -> None:
+    (problem,) = problems(RESTORE_REQUEST_QUEUE=queue)
+    assert problem == (
+        "RESTORE_REQUEST_QUEUE must have at most 56 characters and must not end in -poison"
+    )
 
 
 @pytest.mark.parametrize(
