@@ -15,6 +15,8 @@ from tests.infra.compiler import MISSING, ROOT, Compiler, Outcome, Tree
 INFRA = ROOT / "infra"
 PARAMETERS = (INFRA / "main.bicepparam").read_text(encoding="utf-8")
 NEW = {"AZURE_ENV_NAME": "sample", "AZURE_LOCATION": "westeurope"}
+pytestmark = pytest.mark.timeout(600)  # dozens of starts of a large program, on busy machines
+
 VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.RecoveryServices/vaults/v"
 
 
