@@ -11,7 +11,7 @@ REQUESTS ?= 1000
 EXAMPLES ?= 20000
 ALERTS ?= 10000
 
-.PHONY: setup up demo test test-setup bench check format chaos fuzz storm infra docs lock audit package clean
+.PHONY: setup up demo test test-setup bench check format chaos fuzz storm infra docs lock audit package test-az clean
 
 setup: $(READY)
 
@@ -27,7 +27,7 @@ $(READY): $(wildcard requirements*.txt local/requirements-worker.txt local/azuri
 asked:
 
 up: setup
-	$(BIN)/python -m local.up
+	$(BIN)/python -m local.up --restart
 
 demo: setup
 	$(BIN)/python -m local.demo
@@ -38,6 +38,13 @@ test: setup
 # Sets up copies of the project with the oldest and the newest pip, on a day on which every package has a newer version.
 test-setup: setup
 	$(BIN)/python -m pytest tests/setup/proof_of_setup.py
+
+# A real az drives the vault emulator and runs the scripts of docs/examples; it takes some minutes.
+AZ ?= $(shell command -v az)
+
+test-az: setup
+	@test -n "$(AZ)" || { echo "test-az did not run: there is no az on the PATH. Install azure-cli 2.91.0 (pip install azure-cli==2.91.0, in an environment of its own) and name it: make test-az AZ=/path/to/az" >&2; exit 1; }
+	AZ="$(abspath $(AZ))" $(BIN)/python -m pytest -q -rs tests/az/test_real_az.py
 
 # The campaigns at full size; small ones are part of the tests.
 chaos: setup

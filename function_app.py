@@ -1,8 +1,11 @@
 """The triggers. Everything they do is in `restore_core`; nothing else knows the Functions host."""
 
 import functools
+import hashlib
+import json
 import logging
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -16,6 +19,20 @@ from restore_core.wiring import build, build_intake
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 _log = logging.getLogger("restore_core.http")
+
+_QUEUES_OWN = frozenset(
+    {
+        "id",
+        "popreceipt",
+        "dequeuecount",
+        "insertiontime",
+        "expirationtime",
+        "nextvisibletime",
+        "queuetrigger",
+    }
+)
+"""What the host tells of a message beside its text, in small letters."""
+_MAY_NAME_ONE = re.compile(rf"\b({'|'.join(sorted(_QUEUES_OWN))})\b|\\u", re.IGNORECASE)
 
 
 @functools.cache
@@ -49,12 +66,37 @@ def accept_poisoned_request(message: func.QueueMessage) -> None:
 
 
 def translated(message: func.QueueMessage, now: datetime) -> Message:
-    """Put the host's message into the product's words."""
+    """Put the host's message into the product's words.
+
+    The host lays the top-level fields of a plain JSON text over what the queue says: a sender's
+    `id` arrives as the message's. Nothing that a sender can set is taken for the queue's word, so
+    such a message gets an id that follows from its text, and our own time.
+    """
+    body = message.get_body()
+    if may_bind_over(body):
+        digest = hashlib.sha256(body).hexdigest()
+        return Message(id=f"body-{digest[:32]}", body=body, inserted_at=now, is_dated=False)
     inserted_at = message.insertion_time or now
     return Message(
         id=message.id or "-",
-        body=message.get_body(),
+        body=body,
         inserted_at=inserted_at if inserted_at.tzinfo else inserted_at.replace(tzinfo=UTC),
+    )
+
+
+def may_bind_over(body: bytes) -> bool:
+    """Tell whether the host may have taken a text's fields for the queue's own values."""
+    text = body.decode("utf-8", "replace").strip()
+    if not (text.startswith("{") and text.endswith("}")):
+        return False
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        # The host's reader takes more than ours, such as names in single quotes, or in none.
+        return _MAY_NAME_ONE.search(text) is not None
+    return any(
+        name.casefold() in _QUEUES_OWN and value is not None and not isinstance(value, list)
+        for name, value in fields.items()
     )
 
 

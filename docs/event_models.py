@@ -151,7 +151,10 @@ class RejectedMessage(Model):
     """Why a message is no request."""
 
     schema_version: Literal["1.0"]
-    message_id: Text = Field(description="The id that the queue gave the message.")
+    message_id: Text = Field(
+        description="The id that the queue gave the message; or `body-` and 32 hex digits, where "
+        "the message has fields that hide it."
+    )
     request_id: RequestId | None = Field(default=None, description="Where it could be read.")
     reason: Rejection
     message: Text = Field(description="For people.")
@@ -180,5 +183,8 @@ class RejectionEvent(CloudEvent):
     """The answer to a message that is no request."""
 
     type: Literal["azurefilesrestore.MessageRejected.v1"]
-    subject: Text = Field(description="The id that the queue gave the message.")
+    subject: Text = Field(description="The message's id, as in `data`.")
+    time: Time | None = Field(  # type: ignore[assignment]
+        default=None, description="When the message was put on the queue, where that is known."
+    )
     data: RejectedMessage

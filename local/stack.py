@@ -1,10 +1,11 @@
 """Everything that the app needs, on this machine: Azurite, the vault emulator and the host.
 
-`Stack` starts them on free ports and ends them in order. It restarts nothing by itself; tests and
-the demo end and start the host with it, or with the files that it leaves in its data folder:
+`Stack` starts them on free ports and ends them in order. It restarts nothing by itself; tests,
+`local.up` and the demo end and start the host with it, or with the files in its data folder:
 `host.settings.json`, a local settings file that `python -m local.host --settings` takes.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,12 +16,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
-from azure.core.exceptions import ResourceExistsError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
+from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from local import process, storage
+from local.storage import CONTAINER, LOCKS
 
 ROOT = Path(__file__).resolve().parent.parent
 # What infrastructure makes on Azure.
@@ -58,6 +62,7 @@ class Stack:
         self._azurite: storage.Azurite | None = None
         self._vault: subprocess.Popen[bytes] | None = None
         self._host: subprocess.Popen[bytes] | None = None
+        self._port = 0
         self.settings: dict[str, str] = {}
         self.storage = ""
         self.arm = arm_endpoint or ""
@@ -96,13 +101,13 @@ class Stack:
     def pids(self) -> Mapping[str, int]:
         return {name: child.pid for name, child in self.children.items()}
 
-    def host_command(self) -> list[str]:
+    def host_command(self, *, port: int = 0) -> list[str]:
         """How to start a host on this stack."""
         lease = [] if self._lease is None else ["--lease", str(self._lease)]
         return [
             *(sys.executable, "-m", "local.host"),
             *("--app", str(self._app), "--settings", str(self.settings_file)),
-            *("--state", str(self.data / "host"), "--port", "0", *lease),
+            *("--port", str(port), *lease),
         ]
 
     def __enter__(self) -> Self:
@@ -134,13 +139,22 @@ class Stack:
             self._temporary.cleanup()
             self._temporary = None
 
-    def start_host(self) -> None:
-        """Start a host; only one at a time."""
+    def start_host(self, *, port: int = 0) -> None:
+        """Start a host; only one at a time. Port 0 takes a free one."""
         if self._host is not None:
             raise RuntimeError("there is a host already")
-        command = [*self.host_command(), "--grace", str(HOST_GRACE_SECONDS)]
+        command = self.host_command(port=port)
+        command += ["--grace", str(HOST_GRACE_SECONDS)]
         # The environment wins over the file: a shell that is set up for Azure must not leak in.
         self._host, self.http = self._serve("host", command, {**os.environ, **self.settings})
+        self._port = urlsplit(self.http).port or 0
+
+    def restart_host(self) -> None:
+        """Start a host in the place of one that ended by itself, on the same address."""
+        if self._host is not None:
+            process.kill(self._host)  # what it may have left behind
+        self._host = self.http = None
+        self.start_host(port=self._port)
 
     def stop_host(self) -> None:
         """End the host in order: what runs may finish."""
@@ -149,10 +163,23 @@ class Stack:
         self._host = self.http = None
 
     def kill_host(self) -> None:
-        """End the host as a crash would, in the middle of whatever it does."""
+        """End the host as a crash would, in the middle of whatever it does.
+
+        The leases of its timers end with it, for which the next host would wait up to two minutes.
+        """
         if self._host is not None:
             process.kill(self._host)
+            self._free_timers()
         self._host = self.http = None
+
+    def _free_timers(self) -> None:
+        with BlobServiceClient.from_connection_string(self.storage) as blobs:
+            hosts = blobs.get_container_client(CONTAINER)
+            with contextlib.suppress(ResourceNotFoundError):  # it had not come to that yet
+                for name in hosts.list_blob_names(name_starts_with=LOCKS):
+                    with contextlib.suppress(ResourceExistsError):  # nobody holds it
+                        lease = BlobLeaseClient(hosts.get_blob_client(name))
+                        lease.break_lease(lease_break_period=0)
 
     def _start(self) -> None:
         if self._keep is None:

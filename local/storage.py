@@ -27,6 +27,9 @@ ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
+# Where every Functions host keeps the leases of its timers, and what it remembers of them.
+CONTAINER = "azure-webjobs-hosts"
+LOCKS = "locks/"
 SERVICES = ("Blob", "Queue", "Table")
 START_SECONDS = 60.0
 

@@ -4,6 +4,10 @@ When all serve, one line of JSON on standard output says where; everything else 
 error. SIGINT or SIGTERM ends it all. A child that ends by itself is reported and not replaced:
 another host on the same stack takes the command that is printed on standard error. Its settings
 are in a file, and as always a variable of the environment wins over it.
+
+With `--restart` a host that ends by itself is started again, as the platform does it, on the same
+address. Each time the whole line of JSON is printed once more, with the new pid: the last line is
+the one that holds.
 """
 
 import argparse
@@ -12,12 +16,18 @@ import shlex
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from local.process import CancelledError, ChildFailedError
 from local.stack import ROOT, Stack
 
 __all__ = ["Stack", "main"]
+
+STEADY_SECONDS = 20.0
+"""A host that served for so long is started again at once when it ends."""
+LONGEST_PAUSE_SECONDS = 30.0
 
 
 def main() -> int:
@@ -39,7 +49,7 @@ def main() -> int:
     try:
         with stack:
             _tell(stack)
-            _watch(stack, ended)
+            _watch(stack, ended, restart=arguments.restart)
     except CancelledError:
         return 0
     except (ChildFailedError, OSError) as error:
@@ -52,6 +62,10 @@ def _tell(stack: Stack) -> None:
     command = shlex.join(stack.host_command())
     print(f"local.up: another host: cd {shlex.quote(str(ROOT))} && {command}", file=sys.stderr)
     print(f"local.up: data in {stack.data}", file=sys.stderr)
+    _tell_ready(stack)
+
+
+def _tell_ready(stack: Stack) -> None:
     ready = {
         "ready": True,
         "storage": stack.storage,
@@ -62,15 +76,58 @@ def _tell(stack: Stack) -> None:
     print(json.dumps(ready), flush=True)
 
 
-def _watch(stack: Stack, ended: threading.Event) -> None:
-    reported: set[str] = set()
+def _watch(stack: Stack, ended: threading.Event, *, restart: bool) -> None:
+    reported: set[int] = set()
+    again = Again() if restart else None
     while not ended.wait(0.1):
         for name, child in stack.children.items():
             code = child.poll()
-            if code is not None and name not in reported:
-                reported.add(name)
+            if code is not None and child.pid not in reported:
+                reported.add(child.pid)
                 print(f"local.up: the {name} (pid {child.pid}) ended: {code}", file=sys.stderr)
+                if name == "host" and again is not None:
+                    again.note_end()
+        if again is not None and again.is_due():
+            _restart(stack, again)
     print("local.up: ending", file=sys.stderr)
+
+
+def _restart(stack: Stack, again: "Again") -> None:
+    print("local.up: the host is started again", file=sys.stderr)
+    try:
+        stack.restart_host()
+    except ChildFailedError as error:
+        print(f"local.up: {error}", file=sys.stderr)
+        again.note_end()
+    else:
+        again.note_start()
+        _tell_ready(stack)
+
+
+class Again:
+    """When a host that ended is started again: at once, and ever later while it keeps ending."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._pause = 0.0
+        self._started = now()
+        self._due: float | None = None
+
+    def note_start(self) -> None:
+        """A host serves."""
+        self._started, self._due = self._now(), None
+
+    def note_end(self) -> None:
+        """No host serves any more, or one could not be started."""
+        lasted = self._now() - self._started
+        if self._due is None and lasted >= STEADY_SECONDS:
+            self._pause = 0.0
+        self._due = self._now() + self._pause
+        self._pause = min(max(1.0, 2 * self._pause), LONGEST_PAUSE_SECONDS)
+
+    def is_due(self) -> bool:
+        """Whether a host is to be started now."""
+        return self._due is not None and self._now() >= self._due
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -84,7 +141,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.up", description=__doc__)
     parser.add_argument("--arm-endpoint", help="use this ARM endpoint, start no vault emulator")
     parser.add_argument("--data", type=Path, help="keep all data here; else it goes with the stack")
-    parser.add_argument("--lease", type=int, help="seconds the host leases a message (600)")
+    parser.add_argument(
+        "--lease", type=int, help="seconds the host leases a message (600), see local.host"
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="start a host again that ended by itself"
+    )
     parser.add_argument("--no-host", action="store_true", help="start no host")
     parser.add_argument(
         "--time-scale", type=float, default=10.0, help="how much faster the vault's time runs (10)"

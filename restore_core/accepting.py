@@ -235,7 +235,8 @@ class Accepter:
         _log.info("message %s rejected: %s", message.id, reason.value)
         event = render_rejection(
             message_id=message.id,
-            inserted_at=message.inserted_at,
+            # A time of arrival would make each copy of the answer another.
+            inserted_at=message.inserted_at if message.is_dated else None,
             request_id=request_id,
             reason=reason,
             message=text,

@@ -127,7 +127,7 @@ def restore_started(record: RestoreRecord) -> str:
 def render_rejection(
     *,
     message_id: str,
-    inserted_at: datetime,
+    inserted_at: datetime | None,
     request_id: str | None,
     reason: Rejection,
     message: str,
@@ -141,7 +141,7 @@ def render_rejection(
         "source": source,
         "id": f"{request_id or '-'}/MessageRejected/{message_id}",
         "subject": message_id,
-        "time": format_time(inserted_at),
+        "time": _time(inserted_at),
         "datacontenttype": "application/json",
         "data": _known(
             {
@@ -159,6 +159,8 @@ def render_rejection(
             }
         ),
     }
+    if inserted_at is None:
+        del event["time"]
     return _fitted(event)
 
 

@@ -238,7 +238,12 @@ class Follower:
             waiting = self._ledger.held(waiting, error, now)
         else:
             waiting = replace(waiting, failures=record.failures + 1)
-        return self._ledger.save(loaded, waiting, due_at=self._next_look(waiting, now))
+        due = self._next_look(waiting, now)
+        if error is not None:
+            # A look that took long to fail must not be due again as soon as it has: the sweeps
+            # of a slow service follow one another without a rest.
+            due = max(due, self._ledger.back_off(waiting, now))
+        return self._ledger.save(loaded, waiting, due_at=due)
 
     def _next_look(self, record: RestoreRecord, now: datetime) -> datetime:
         """Look soon at first, then less and less often, up to the job's own rhythm."""

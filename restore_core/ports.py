@@ -21,11 +21,14 @@ from restore_core.vault import Job, Operation, ProtectedItem, RecoveryPoint
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A queue message, or a copy of one. `inserted_at` is the queue's own time, aware UTC."""
+    """A queue message, or a copy of one. `inserted_at` is the queue's own time, aware UTC, or that
+    of its arrival where `is_dated` is false: then the next delivery has another.
+    """
 
     id: str
     body: bytes
     inserted_at: datetime
+    is_dated: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

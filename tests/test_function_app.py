@@ -4,18 +4,24 @@ give.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import azure.functions as func
 import pytest
+from azure.functions.meta import Datum
+from azure.functions.queue import QueueMessageInConverter
 
 import function_app
 from restore_core.answers import HttpAnswer, HttpRequest
 from restore_core.intake import Intake
+from restore_core.ports import Message
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -184,6 +190,63 @@ def test_the_host_hands_messages_over_as_they_are() -> None:
     host = json.loads((ROOT / "host.json").read_text())
     assert host["extensions"]["queues"]["messageEncoding"] == "none"
     assert host["version"] == "2.0"
+
+
+NOW = datetime(2026, 5, 4, 8, 0, 0, tzinfo=UTC)
+INSERTED = datetime(2026, 5, 4, 7, 59, 0, tzinfo=UTC)
+
+
+def handed_over(text: str, **told: Any) -> Message:
+    """What the app makes of a message with that text; `told` is what the host says of it."""
+    metadata = {
+        "Id": Datum("q1", "string"),
+        "DequeueCount": Datum("1", "json"),
+        "InsertionTime": Datum(json.dumps(INSERTED.isoformat()), "json"),
+    } | {name: Datum(value, "string") for name, value in told.items()}
+    message = QueueMessageInConverter.decode(Datum(text, "string"), trigger_metadata=metadata)
+    return function_app.translated(message, NOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        '{"requestId": "id", "labels": {"id": "1"}}',
+        '[{"id": "1"}]',
+        '"id"',
+        "no JSON, id: 1",
+        '{"id": "1"',
+        "{no JSON}",
+        base64.b64encode(b'{"id": "1"}').decode(),
+        '{"id": null, "insertionTime": [1]}',  # the host binds neither
+    ],
+)
+def test_what_the_queue_says_of_a_message_is_believed(text: str) -> None:
+    assert handed_over(text) == Message(id="q1", body=text.encode(), inserted_at=INSERTED)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('{"id": "1"}', '\r\n {"ID": ""}\t', '{"iD": {"a": 1}}', '{"id": false}'),
+        *('{"dequeueCount": 1}', '{"POPRECEIPT": "1"}', '{"QueueTrigger": "x"}'),
+        *("{'id': '1'}", '{id: "1"}', '{"\\u0069d": "1",}', '{"id": "1",}'),
+        *('{"\\u0069d": "1"}', '{"id": "1", "deep": ' + "[" * 100_000 + "]" * 100_000 + "}"),
+    ],
+)
+def test_nothing_that_a_sender_can_set_is_taken_for_the_queues_word(text: str) -> None:
+    digest = hashlib.sha256(text.encode()).hexdigest()
+
+    message = handed_over(text, Id="spoofed")
+
+    assert message == Message(
+        id=f"body-{digest[:32]}", body=text.encode(), inserted_at=NOW, is_dated=False
+    )
+
+
+def test_a_message_without_a_time_zone_is_from_utc() -> None:
+    message = handed_over("{}", InsertionTime="2026-05-04T07:59:00")
+    assert message.inserted_at == INSERTED
 
 
 def test_a_missing_setting_is_said_at_first_use_and_not_at_import() -> None:

@@ -14,7 +14,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from azure.storage.queue import QueueClient
@@ -27,14 +26,13 @@ from restore_core.lifecycle import FINAL, Phase, Rejection
 from restore_core.planning import Matched, find_plan, make_request
 from restore_core.plans import read_plans
 from restore_core.request import LatestPointBefore, RestoreRequest
-from tests.test_docs import DOCUMENTS, blocks
+from tests.test_docs import blocks
 from tests.test_event_schema import FULL, rejected, rendered
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "docs/examples"
 PAGE = ROOT / "docs/producers.md"
 FILES = sorted(path for path in EXAMPLES.iterdir() if path.suffix in {".json", ".py", ".sh"})
-SCRIPTS = [path.name for path in FILES if path.suffix == ".sh"]
 LANGUAGES = {".json": ("json", "jsonc"), ".py": ("python",), ".sh": ("sh",)}
 
 
@@ -133,246 +131,6 @@ def test_the_plan_of_the_examples_fits_the_sample_alert_of_the_infrastructure() 
     assert isinstance(find_plan(read_plans(example("restore-plans.json").encode()), alert), Matched)
 
 
-# --- shell
-
-ACCOUNT = request_in(example("request.json")).given()["source"]["storageAccountId"]
-ENVIRONMENT = {
-    "AZURE_LOCATION": "westeurope",
-    "AZURE_RESOURCE_GROUP": "rg-restore-test",
-    "GET_RESTORE_KEY": "key-that-looks",
-    "POST_RESTORE_KEY": "key-that-posts",
-    "RESTORE_APP_NAME": "func-restore-1",
-    "RESTORE_STORAGE_ACCOUNT": "strestore1",
-    "RESTORE_URL": "https://func-restore-1.example",
-    "TOPIC_GROUP": "rg-topics",
-    "TOPIC_NAME": "restores",
-    "WATCHED_ACCOUNT_ID": ACCOUNT,
-    "WEBHOOK_IDENTIFIER_URI": "api://restore",
-    "WEBHOOK_OBJECT_ID": "11112222-3333-4444-8555-666677778888",
-}
-SAID = {
-    "accessToken": "token-of-the-one-who-is-signed-in",
-    "default": "key-of-the-function",
-    "defaultHostName": "func-restore-1.example",
-    "endpoint": "https://restores.example/api/events",
-    "id": "/subscriptions/1/resourceGroups/2",
-    "identity.principalId": "99998888-7777-4666-8555-444433332222",
-}
-"""What stands in for Azure's answers, by the query."""
-STAND_IN = f"""#!{sys.executable}
-import json, os, sys
-words = sys.argv[1:]
-program = os.path.basename(sys.argv[0])
-files = {{word: open(word[1:]).read() for word in words if word[:1] == "@"}}
-with open(os.environ["CALLS"], "a") as calls:
-    print(json.dumps({{"words": [program, *words], "files": files}}), file=calls)
-said = {SAID!r}
-if "--query" in words:
-    print(said[words[words.index("--query") + 1]])
-elif program == "curl":
-    print('{{"event": "refresh-test-2026-02-05/Completed"}}')
-"""
-COMMON = {"--name", "--resource-group", "--query", "--output"}
-OPTIONS = {
-    "az account get-access-token": {"--resource"},
-    "az eventgrid event-subscription create": {
-        "--source-resource-id",
-        "--event-delivery-schema",
-        "--endpoint",
-        "--delivery-identity",
-        "--delivery-identity-endpoint-type",
-        "--delivery-identity-endpoint",
-    },
-    "az eventgrid topic create": {"--location", "--input-schema", "--identity"},
-    "az eventgrid topic show": set(),
-    "az functionapp function keys list": {"--function-name"},
-    "az functionapp show": set(),
-    "az monitor action-group create": {"--short-name", "--action"},
-    "az monitor metrics alert create": {
-        *("--scopes", "--condition", "--window-size", "--evaluation-frequency", "--severity"),
-        "--action",
-    },
-    "az role assignment create": {
-        *("--role", "--assignee-object-id", "--assignee-principal-type", "--scope"),
-    },
-    "az storage account show": set(),
-    "az storage message put": {
-        *("--auth-mode", "--account-name", "--queue-name", "--time-to-live", "--content"),
-    },
-    "curl": {
-        *("--fail-with-body", "--silent", "--show-error", "--header", "--data"),
-    },
-}
-"""The commands of the scripts, and those of their options that the manuals have: a misspelt one is
-found here.
-"""
-
-
-class Call:
-    """One call of a program, as a stand-in saw it."""
-
-    def __init__(self, words: list[str], files: dict[str, str]) -> None:
-        self.words, self.files = words, files
-        named = [one for one in OPTIONS if words[: len(one.split())] == one.split()]
-        assert named, f"a command that nobody has looked up: {words[:5]}"
-        self.command = named[0]
-
-    @property
-    def options(self) -> set[str]:
-        return {word for word in self.words if word.startswith("--")}
-
-    def values(self, option: str) -> list[str]:
-        """Give what follows an option, up to the next."""
-        after = self.words[self.words.index(option) + 1 :]
-        ends = [index for index, word in enumerate(after) if word.startswith("--")]
-        return after[: ends[0]] if ends else after
-
-    def value(self, option: str) -> str:
-        (held,) = self.values(option)
-        return self.files.get(held, held)
-
-
-def run_script(name: str, folder: Path) -> list[Call]:
-    """Run a script in a folder of its own, with stand-ins for `az` and `curl`."""
-    programs = folder / "bin"
-    programs.mkdir()
-    for program in ("az", "curl"):
-        (programs / program).write_text(STAND_IN)
-        (programs / program).chmod(0o755)
-    for path in FILES:
-        (folder / path.name).write_bytes(path.read_bytes())
-    calls = folder / "calls"
-    subprocess.run(
-        ["bash", name],
-        cwd=folder,
-        env={**ENVIRONMENT, "CALLS": str(calls), "PATH": f"{programs}:{os.environ['PATH']}"},
-        check=True,
-        timeout=30,
-    )
-    return [Call(**json.loads(line)) for line in calls.read_text().splitlines()]
-
-
-@pytest.fixture
-def calls(request: pytest.FixtureRequest, tmp_path: Path) -> list[Call]:
-    """What the script of a test has called."""
-    return run_script(request.param, tmp_path)
-
-
-def of(name: str) -> pytest.MarkDecorator:
-    """Run this script for the test."""
-    return pytest.mark.parametrize("calls", [name], indirect=True)
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        pytest.param(text, id=f"{path.name}-{number}")
-        for path in DOCUMENTS
-        for number, text in enumerate(blocks(path, "sh"))
-    ],
-)
-def test_every_shell_block_of_the_documents_is_shell(block: str) -> None:
-    subprocess.run(["bash", "-n"], input=block, text=True, check=True)
-
-
-@pytest.mark.parametrize("calls", SCRIPTS, indirect=True)
-def test_each_script_uses_commands_and_options_that_there_are(calls: list[Call]) -> None:
-    assert calls
-    for call in calls:
-        assert call.options <= OPTIONS[call.command] | COMMON, call.command
-
-
-@pytest.mark.parametrize("calls", SCRIPTS, indirect=True)
-def test_each_body_that_a_script_sends_is_a_request(calls: list[Call]) -> None:
-    bodies = [
-        call.value(option) for call in calls for option in {"--content", "--data"} & call.options
-    ]
-    for body in bodies:
-        assert request_in(body).request_id
-    puts = {"az storage message put", "curl"} & {call.command for call in calls}
-    assert bool(bodies) is bool(puts)
-
-
-@pytest.mark.parametrize("calls", SCRIPTS, indirect=True)
-def test_each_address_is_https_and_each_key_that_of_the_route(calls: list[Call]) -> None:
-    source = (ROOT / "function_app.py").read_text(encoding="utf-8")
-    routes = {
-        name: route
-        for route, name in re.findall(
-            r'^@app\.route\(route="([^"]+)".*\)\ndef (\w+)\(', source, re.MULTILINE
-        )
-    }
-    urls = [word for call in calls for word in call.words if "://" in word]
-    urls = [word for word in urls if not word.startswith("api://")]
-    assert all(word.startswith("https://") for word in urls)
-    called = [urlsplit(word) for word in urls if "/api/" in word and "code=" in word]
-    keys = [call for call in calls if call.command == "az functionapp function keys list"]
-    assert len(called) == len(keys)
-    for url, key in zip(called, keys, strict=True):
-        assert url.path == f"/api/{routes[key.value('--function-name')]}"
-        assert parse_qs(url.query) == {"code": [SAID["default"]]}
-
-
-@of("put_request.sh")
-def test_the_script_for_the_queue_sends_the_request_to_stay(calls: list[Call]) -> None:
-    (put,) = calls
-    assert json.loads(put.value("--content")) == json.loads(example("request.json"))
-    assert put.value("--queue-name") == "restore-requests"
-    assert put.words[put.words.index("--time-to-live") + 1] == "-1"
-
-
-@of("topic_to_queue.sh")
-def test_the_topic_may_add_to_the_queue_that_it_delivers_to_and_to_no_other(
-    calls: list[Call],
-) -> None:
-    (role,) = [call for call in calls if call.command == "az role assignment create"]
-    (made,) = [call for call in calls if call.command.endswith("event-subscription create")]
-    assert role.value("--role") == "Storage Queue Data Message Sender"
-    assert role.value("--assignee-object-id") == SAID["identity.principalId"]
-    queue = f"{SAID['id']}/queueServices/default/queues/restore-requests"
-    assert role.value("--scope") == made.value("--delivery-identity-endpoint") == queue
-    assert calls.index(role) < calls.index(made)
-    assert made.value("--event-delivery-schema") == "cloudeventschemav1_0"
-
-
-@of("publish_event.sh")
-def test_the_event_is_published_as_a_cloud_event(calls: list[Call]) -> None:
-    post = calls[-1]
-    assert post.words[-4:-2] == [
-        "--header",
-        "Content-Type: application/cloudevents+json; charset=utf-8",
-    ]
-    assert f"Authorization: Bearer {SAID['accessToken']}" in post.words
-    assert read_envelope(post.value("--data").encode()).event_id == "run-1278"
-
-
-@of("alert_rule.sh")
-def test_the_alert_rule_is_that_of_the_alert_and_the_plan(calls: list[Call]) -> None:
-    group, rule = calls[-2:]
-    action = group.values("--action")
-    assert action[0] == "webhook"
-    assert "usecommonalertschema" in action
-    assert action[3:6] == [
-        "useaadauth",
-        ENVIRONMENT["WEBHOOK_OBJECT_ID"],
-        ENVIRONMENT["WEBHOOK_IDENTIFIER_URI"],
-    ]
-    alert = read_alert(json.loads(example("alert.json")))
-    assert rule.value("--name") == alert.rule
-    assert f"Sev{rule.value('--severity')}" == alert.severity
-    assert rule.value("--scopes").casefold() == alert.target_ids[0].casefold()
-    assert rule.values("--action") == [SAID["id"], f"restorePlan={alert.plan}"]
-
-
-@of("post_request.sh")
-def test_the_script_for_http_asks_for_the_request_that_it_posted(calls: list[Call]) -> None:
-    post, asked = calls
-    request = request_in(post.value("--data"))
-    assert asked.words[-1] == f"{ENVIRONMENT['RESTORE_URL']}/api/restores/{request.request_id}"
-    assert f"x-functions-key: {ENVIRONMENT['POST_RESTORE_KEY']}" in post.words
-    assert f"x-functions-key: {ENVIRONMENT['GET_RESTORE_KEY']}" in asked.words
-
-
 # --- Python
 
 
@@ -418,6 +176,25 @@ def test_what_the_sending_program_sends_is_what_the_app_reads(
     assert message.expires_on is not None
     assert message.expires_on > datetime.now(UTC) + timedelta(days=3650)
     assert request_in(str(message.content)) == request_in(example(name))
+
+
+def test_the_program_of_the_readme_sends_a_request_to_stay(
+    azurite: Azurite, queue: QueueClient, tmp_path: Path
+) -> None:
+    (program,) = [one for one in blocks(ROOT / "README.md", "python") if "send_message" in one]
+    (tmp_path / "request.json").write_text(example("request.json"), encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "-c", program.replace("restore-requests", queue.queue_name)],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "STORAGE": azurite.connection_string},
+        check=True,
+        timeout=60,
+    )
+    message = queue.receive_message()
+    assert message is not None
+    assert message.expires_on is not None
+    assert message.expires_on > datetime.now(UTC) + timedelta(days=3650)
+    assert request_in(str(message.content)) == request_in(example("request.json"))
 
 
 def read(azurite: Azurite, queue: QueueClient, folder: Path) -> subprocess.CompletedProcess[str]:

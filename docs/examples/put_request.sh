@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Put a request on the queue, as whoever is signed in.
 set -euo pipefail
+: "${RESTORE_STORAGE_ACCOUNT:?is empty: name the storage account of the app}"
 
+request=$(cat request.json)
 az storage message put --auth-mode login --account-name "$RESTORE_STORAGE_ACCOUNT" \
-  --queue-name restore-requests --time-to-live -1 --content "$(cat request.json)"
+  --queue-name restore-requests --time-to-live -1 \
+  --content "${request:?is empty: write the request to request.json}"

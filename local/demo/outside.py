@@ -43,7 +43,7 @@ class Outside:
 
     def send(self, text: str) -> str:
         """Put a message on the request queue and return its id."""
-        return str(self._requests.send_message(text).id)
+        return str(self._requests.send_message(text, time_to_live=-1).id)
 
     def phases(self) -> dict[str, tuple[str, str]]:
         """The phase of each request, and what it waits for (mostly nothing)."""

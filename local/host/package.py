@@ -16,15 +16,16 @@ from pathlib import Path
 from infra.package.problems import PackagingError
 from infra.package.reading import SITE_PACKAGES, Package
 from local.host.app import AppError
+from local.host.host import HOST_ID, host_id
 
-STATE = Path(".data") / "host"
 _UNPACKED = "LOCAL_HOST_UNPACKED"
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Start the host again on what is in the package, unless this is that host.
 
-    Settings and the timers' memory stay where they would be without a package.
+    Settings stay where they would be without a package, and so does what the timers remember: the
+    host has the id that it would have in the app's folder.
     """
     if arguments.package is None or _UNPACKED in os.environ:
         return
@@ -33,13 +34,18 @@ def run(arguments: argparse.Namespace) -> None:
     package.unpack(folder)
     settings = arguments.settings or arguments.app / "local.settings.json"
     # Of an option that is given twice, the last one counts.
-    changed = ["--app", str(folder), "--state", str(arguments.state or arguments.app / STATE)]
+    changed = ["--app", str(folder)]
     changed += ["--settings", str(settings)] if settings.is_file() else []
     path = [str(folder / SITE_PACKAGES), os.environ.get("PYTHONPATH", "")]
     os.execve(  # noqa: S606  (this very program)
         sys.executable,
         [sys.executable, "-m", "local.host", *sys.argv[1:], *changed],
-        {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), _UNPACKED: str(folder)},
+        {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, path)),
+            HOST_ID: host_id(arguments.app, os.environ),
+            _UNPACKED: str(folder),
+        },
     )
 
 

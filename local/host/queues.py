@@ -9,103 +9,70 @@ still be put aside unchanged.
 import base64
 import binascii
 import contextlib
-import json
 import logging
 import random
+import re
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
-import requests
 from azure.core.exceptions import (
     AzureError,
+    HttpResponseError,
     ResourceExistsError,
     ResourceNotFoundError,
-    ServiceRequestError,
-    ServiceResponseError,
 )
-from azure.core.pipeline.transport import RequestsTransport
-from azure.identity import DefaultAzureCredential
 from azure.storage.queue import QueueClient, QueueMessage
-from requests.adapters import HTTPAdapter
 
+from local.host.accounts import HOST_CONNECTION, Account
 from local.host.app import Function, Outcome
+from local.host.binding_data import trigger_metadata
+from local.host.patience import OnLoss, is_the_services_own, patiently
 from local.host.protos import TypedData
-from local.host.settings import QueueOptions, SettingsError, expand
-from local.storage import connection_string
+from local.host.settings import QueueOptions, expand
 
 logger = logging.getLogger("host.queues")
 
 MINIMUM_POLLING_INTERVAL = 0.1
 POISON_SUFFIX = "-poison"
+POISON_SECONDS = 7 * 86400
+"""How long a copy on a poison queue lives: seven days."""
 LONGEST_QUEUE_NAME = 63
-_DELETE_PAUSES = (0.2, 1.0)
-_NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+_WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 
 Invoke = Callable[[TypedData, Mapping[str, TypedData]], "Future[Outcome]"]
 
 
+class NotBase64Error(ValueError):
+    """The text is not encoded as host.json says."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class QueueAddress:
-    """Where a queue is: the account's connection string, or its endpoint and an identity."""
+    """Where a queue is: the account, and the queue's name."""
 
     name: str
-    connection: str | None = None
-    service_uri: str | None = None
-    client_id: str | None = None
+    account: Account
 
     @classmethod
     def of(cls, function: Function, environment: Mapping[str, str]) -> "QueueAddress":
         """Resolve the `queue_name` and `connection` of a trigger through the settings."""
         name = expand(str(function.trigger["queueName"]), environment)
-        setting = str(function.trigger.get("connection") or "AzureWebJobsStorage")
-        for key in (f"AzureWebJobs{setting}", setting):
-            connection = environment.get(key, "").strip()
-            if connection.rstrip(";") == "UseDevelopmentStorage=true":
-                connection = connection_string(
-                    blob="http://127.0.0.1:10000",
-                    queue="http://127.0.0.1:10001",
-                    table="http://127.0.0.1:10002",
-                )
-            if connection:
-                return cls(name=name, connection=connection)
-            uri = environment.get(f"{key}__queueServiceUri", "").strip()
-            if uri:
-                client_id = environment.get(f"{key}__clientId", "").strip() or None
-                return cls(name=name, service_uri=uri, client_id=client_id)
-        raise SettingsError(
-            function.name, [f"no connection: set {setting} or {setting}__queueServiceUri"]
-        )
+        setting = str(function.trigger.get("connection") or HOST_CONNECTION)
+        account = Account.of(setting, "queue", environment, user=function.name)
+        return cls(name=name, account=account)
 
     def client(self, *, threads: int) -> QueueClient:
-        """A client for `threads` threads that never retries by itself: polling does."""
-        session = requests.Session()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=threads))
-        options: dict[str, Any] = {
-            "retry_total": 0,
-            "transport": RequestsTransport(session=session, session_owner=False),
-        }
-        if self.connection is not None:
-            return QueueClient.from_connection_string(self.connection, self.name, **options)
-        credential = DefaultAzureCredential(managed_identity_client_id=self.client_id)
-        return QueueClient(str(self.service_uri), self.name, credential=credential, **options)
+        """A client of the queue, for so many threads."""
+        return self.account.queue(self.name, threads=threads)
 
     def poison(self) -> "QueueAddress | None":
         """Where messages go that nobody can process; a poison queue has none of its own."""
         name = self.name + POISON_SUFFIX
         if self.name.endswith(POISON_SUFFIX) or len(name) > LONGEST_QUEUE_NAME:
             return None
-        return QueueAddress(
-            name=name,
-            connection=self.connection,
-            service_uri=self.service_uri,
-            client_id=self.client_id,
-        )
+        return QueueAddress(name=name, account=self.account)
 
 
 def polling_delay(empty_polls: int, *, maximum: float, jitter: float) -> float:
@@ -116,31 +83,23 @@ def polling_delay(empty_polls: int, *, maximum: float, jitter: float) -> float:
     return min(MINIMUM_POLLING_INTERVAL * (1 + growth), maximum)
 
 
-def decode(text: str, *, is_base64: bool) -> str | None:
-    """The text that the function gets, or None when it is not encoded as host.json says."""
+def decode(text: str, *, is_base64: bool) -> str:
+    """The text that the function gets. White space in base64 is skipped.
+
+    Raises:
+        NotBase64Error: it is not encoded as host.json says.
+        UnicodeDecodeError: it is encoded, but what is in it is no text.
+    """
     if not is_base64:
         return text
+    packed = _WHITE_SPACE.sub("", text)
+    if len(packed) % 4:
+        raise NotBase64Error
     try:
-        return base64.b64decode(text, validate=True).decode("utf-8")
-    except (binascii.Error, ValueError):
-        return None
-
-
-def trigger_metadata(message: QueueMessage, text: str) -> Mapping[str, TypedData]:
-    """What the host tells beside the text. Texts are sent as such, all else as JSON."""
-
-    def moment(value: datetime | None) -> TypedData:
-        return TypedData(json=json.dumps((value or _NEVER).isoformat()))
-
-    return {
-        "QueueTrigger": TypedData(string=text),
-        "Id": TypedData(string=message.id),
-        "PopReceipt": TypedData(string=message.pop_receipt),
-        "DequeueCount": TypedData(json=json.dumps(message.dequeue_count)),
-        "InsertionTime": moment(message.inserted_on),
-        "ExpirationTime": moment(message.expires_on),
-        "NextVisibleTime": moment(message.next_visible_on),
-    }
+        content = base64.b64decode(packed, validate=True)
+    except binascii.Error as error:
+        raise NotBase64Error from error
+    return content.decode("utf-8")
 
 
 class QueueListener:
@@ -153,11 +112,13 @@ class QueueListener:
         options: QueueOptions,
         lease: int,
         invoke: Invoke,
+        lost: OnLoss,
     ) -> None:
         self._address = address
         self._options = options
         self._lease = lease
         self._invoke = invoke
+        self._lost = lost
         # A thread for each message that may be in work: it waits, renews and settles.
         threads = options.batch_size + options.new_batch_threshold
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=address.name)
@@ -172,14 +133,16 @@ class QueueListener:
         empty_polls = 0
         complaint = ""
         while not stop.is_set():
+            batch: list[QueueMessage] = []
             try:
-                batch = self._take()
+                batch = patiently(self._take, pause=stop.wait)
                 complaint = ""
             except ResourceNotFoundError:
-                batch = []
                 complaint = self._complain(complaint, "there is no such queue")
             except AzureError as error:
-                batch = []
+                if not is_the_services_own(error):
+                    self._lost(error)
+                    return
                 complaint = self._complain(complaint, f"{type(error).__name__}: {error}")
             if not batch:
                 empty_polls += 1
@@ -222,9 +185,11 @@ class QueueListener:
     def _work(self, message: QueueMessage) -> None:
         try:
             self._process(message)
+        except HttpResponseError as error:
+            # Somebody else has it, or it is gone. If not, its lease runs out and it comes again.
+            logger.info("message %s: %s: %s", message.id, type(error).__name__, error)
         except AzureError as error:
-            # Nothing is lost: the lease runs out and the message comes again.
-            logger.warning("message %s: %s: %s", message.id, type(error).__name__, error)
+            self._lost(error)
         except Exception:
             logger.exception("message %s", message.id)
         finally:
@@ -240,67 +205,80 @@ class QueueListener:
             logger.error("message %s was taken %d times: not run", message.id, count)
             self._bury(self._poison, message, receipt)
             return
-        text = decode(message.content, is_base64=self._options.base64)
-        if text is None:
-            logger.error("message %s is not base64 of UTF-8: not run", message.id)
+        try:
+            text = decode(message.content, is_base64=self._options.base64)
+        except NotBase64Error:
+            logger.error("message %s is not base64: not run", message.id)  # noqa: TRY400
             if self._poison is not None:
                 self._bury(self._poison, message, receipt)
             return
-        outcome, receipt = self._run(message, text, receipt)
-        if outcome.succeeded:
-            self._delete(message, receipt)
+        except UnicodeDecodeError as error:
+            # The host cannot bind what the function takes, and counts that as a failed run.
+            logger.error("message %s is base64 of no text: %s", message.id, error)  # noqa: TRY400
+            self._fail(message, receipt)
             return
+        succeeded, receipt = self._run(message, text, receipt)
+        if succeeded:
+            self._delete(message, receipt)
+        else:
+            self._fail(message, receipt)
+
+    def _fail(self, message: QueueMessage, receipt: str) -> None:
+        """Give a message back after a failure, or put it aside after the last one."""
+        count = message.dequeue_count or 0
         if self._poison is None:
             # Left under its lease: with nowhere to put it, a release would spin.
             return
-        if count >= limit:
+        if count >= self._options.max_dequeue_count:
             logger.error("message %s failed %d times", message.id, count)
             self._bury(self._poison, message, receipt)
             return
-        pause = round(self._options.visibility_timeout)
-        self._queue.update_message(message.id, pop_receipt=receipt, visibility_timeout=pause)
+        self._hide(message, receipt, round(self._options.visibility_timeout))
 
-    def _run(self, message: QueueMessage, text: str, receipt: str) -> tuple[Outcome, str]:
+    def _run(self, message: QueueMessage, text: str, receipt: str) -> tuple[bool, str]:
         """Run the function under the lease; each renewal changes the pop receipt."""
         future = self._invoke(TypedData(string=text), trigger_metadata(message, text))
-        wait = self._lease / 2
         while True:
             try:
-                return future.result(wait), receipt
+                return future.result(self._lease / 2).succeeded, receipt
             except TimeoutError:
                 renewed = self._renew(message, receipt)
-            # A renewal that failed is tried again while the lease still holds: the function
-            # cannot be recalled.
-            wait = self._lease / (2 if renewed else 8)
-            receipt = renewed or receipt
+            if renewed is None:
+                return future.result().succeeded, receipt
+            receipt = renewed
 
     def _renew(self, message: QueueMessage, receipt: str) -> str | None:
-        """The new pop receipt, or None when the lease could not be renewed."""
+        """The new pop receipt, or None when somebody else has the message."""
         try:
-            renewed = self._queue.update_message(
-                message.id, pop_receipt=receipt, visibility_timeout=self._lease
-            )
-        except AzureError as error:
-            logger.warning("lease of %s: %s: %s", message.id, type(error).__name__, error)
+            return self._hide(message, receipt, self._lease)
+        except HttpResponseError as error:
+            logger.info("lease of %s: %s: %s", message.id, type(error).__name__, error)
             return None
-        return str(renewed.pop_receipt)
+
+    def _hide(self, message: QueueMessage, receipt: str, seconds: int) -> str:
+        """Hide a message for so long; its new pop receipt."""
+        updated = patiently(
+            lambda: self._queue.update_message(
+                message.id, pop_receipt=receipt, visibility_timeout=seconds
+            )
+        )
+        return str(updated.pop_receipt)
 
     def _delete(self, message: QueueMessage, receipt: str) -> None:
-        """Delete a message, again when a connection breaks, as the client of the real host does."""
-        for pause in _DELETE_PAUSES:
-            with contextlib.suppress(ServiceRequestError, ServiceResponseError):
-                self._queue.delete_message(message.id, pop_receipt=receipt)
-                return
-            time.sleep(pause)
-        self._queue.delete_message(message.id, pop_receipt=receipt)
+        with contextlib.suppress(ResourceNotFoundError):  # a try before this one did it
+            patiently(lambda: self._queue.delete_message(message.id, pop_receipt=receipt))
 
     def _bury(self, poison: QueueClient, message: QueueMessage, receipt: str) -> None:
         """Copy to the poison queue, then delete: a crash between the two doubles, never loses."""
+
+        def copy() -> None:
+            poison.send_message(message.content, time_to_live=POISON_SECONDS)
+
         try:
-            poison.send_message(message.content)
+            patiently(copy)
         except ResourceNotFoundError:
             with contextlib.suppress(ResourceExistsError):  # another listener was faster
-                poison.create_queue()
-            poison.send_message(message.content)
+                patiently(poison.create_queue)
+            patiently(copy)
         self._delete(message, receipt)
         logger.warning("message %s moved to %s", message.id, poison.queue_name)

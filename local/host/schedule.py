@@ -1,7 +1,9 @@
 """NCRONTAB: when a timer fires.
 
 `{second} {minute} {hour} {day} {month} {day of week}`, or five fields with the second 0. All fields
-must match: unlike in cron, a day of the month *and* a day of the week restrict each other.
+must match: unlike in cron, a day of the month *and* a day of the week restrict each other. What the
+real host's parser takes is taken: a reversed range is turned round (`FRI-MON` is Monday to Friday),
+`*/0` is `*`, and of the names that begin with a text the first one is meant (`j` is January).
 """
 
 import re
@@ -31,7 +33,7 @@ class _Field:
             found = _ITEM.fullmatch(item)
             if found is None:
                 raise ValueError(f"{item!r} is no {self.name}")
-            step = int(found["step"] or 1)
+            step = int(found["step"] or 1) or 1
             if found["low"] is None:
                 low, high = self.low, self.high
             else:
@@ -39,9 +41,7 @@ class _Field:
                 # `a/n` runs to the end of the field, a bare `a` is itself.
                 last = low if found["step"] is None else self.high
                 high = last if found["high"] is None else self._value(found["high"])
-            if step < 1 or low > high:
-                raise ValueError(f"{item!r} is no {self.name}")
-            values.update(range(low, high + 1, step))
+            values.update(range(min(low, high), max(low, high) + 1, step))
         return frozenset(values)
 
     def _value(self, text: str) -> int:
@@ -49,7 +49,7 @@ class _Field:
             value = int(text)
         else:
             named = [i for i, n in enumerate(self.names) if n.startswith(text.lower())]
-            value = named[0] + self.low if len(named) == 1 and len(text) >= 3 else -1
+            value = named[0] + self.low if named else -1
         if not self.low <= value <= self.high:
             raise ValueError(f"{text!r} is no {self.name}")
         return value

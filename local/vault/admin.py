@@ -6,6 +6,7 @@
 * `jobs`: GET all jobs as the emulator keeps them; POST `{"count": 5000, "status": "InProgress",
   "seconds": null, "activityIds": []}` adds jobs without files.
 * `reload`: POST reads vaults.json again.
+* `identity`: GET is a managed identity's endpoint (see `identity`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.vault.catalogue import CatalogueError
 from local.vault.faults import FaultError
+from local.vault.identity import token_document
 from local.vault.replies import JSON_TYPE, Call, Reply, encode
 from local.vault.wire import error_body
 
@@ -49,6 +51,8 @@ def admin_answer(emulator: VaultEmulator, call: Call) -> Reply:
                 return _json([asdict(job) for job in emulator.jobs()])
             case "POST", "jobs":
                 return _json({"ids": _add_jobs(emulator, body or {})}, 201)
+            case "GET", "identity":
+                return _json(token_document(call))
             case "POST", "reload":
                 emulator.reload()
                 return _json({})

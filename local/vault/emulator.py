@@ -89,7 +89,7 @@ class VaultEmulator:
             self.faults.add(fault)
         self.store = JobStore(self.layout.jobs_file)
         self._runner = Runner(self.layout, self.store, self.options)
-        self._service = Service(catalogue, self.store, self._runner, self.options)
+        self._service = Service(catalogue, self.layout, self.store, self._runner, self.options)
         self._log: deque[LogEntry] = deque(maxlen=_LOG_LENGTH)
         self._log_lock = threading.Lock()
         self._logged = 0

@@ -9,7 +9,7 @@ from local.vault.odata import parse_filter, parse_time
 from local.vault.paging import page_reply
 from local.vault.replies import Refusal, Reply, json_reply
 from local.vault.visit import Visit
-from local.vault.wire import container_body, guard_body, item_body, point_body
+from local.vault.wire import POLICY, container_body, guard_body, item_body, point_body
 
 _ITEM_KEYS = (
     "healthState",
@@ -89,12 +89,25 @@ def list_containers(visit: Visit) -> Reply:
     """Registered storage accounts."""
     wanted = parse_filter(visit.call.query.get("$filter"), _CONTAINER_KEYS)
     storage = wanted.get("backupManagementType", "AzureStorage").lower() == "azurestorage"
+    registered = wanted.get("status", "Registered").lower() == "registered"
     by_name = {
         item.listed_container_name: container_body(visit.vault, item, visit.options.era)
         for item in visit.vault.items
-        if storage and wanted.get("friendlyName", item.account).lower() == item.account
+        if storage
+        and registered
+        and wanted.get("friendlyName", item.account).lower() == item.account
     }
     return page_reply(visit, list(by_name.values()))
+
+
+def get_container(visit: Visit) -> Reply:
+    """One registered storage account (refusal: status and code not established)."""
+    wanted = visit.route.names["container"].lower()
+    for item in visit.vault.items:
+        if item.listed_container_name.lower() == wanted:
+            body = container_body(visit.vault, item, visit.options.era)
+            return json_reply(visit.call, visit.options, body, quota=149)
+    raise Refusal(404, "BMSUserErrorContainerNotFound", "The container was not found.")
 
 
 def list_guards(visit: Visit) -> Reply:
@@ -117,7 +130,7 @@ def _matches(item: Item, wanted: Mapping[str, str]) -> bool:
         "backupManagementType": "AzureStorage",
         "itemType": "AzureFileShare",
         "healthState": "Passed",
-        "policyName": "dailyfiles",
+        "policyName": POLICY,
         "containerName": item.container_name,
         "friendlyName": item.share,
         "fabricName": "Azure",

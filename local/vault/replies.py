@@ -104,6 +104,13 @@ def json_reply(
     return Reply(status=status, body=encode(document), headers=headers)
 
 
+def arm_reply(call: Call, options: EmulatorOptions, document: object) -> Reply:
+    """A document of ARM itself, or of a provider that has no quota of its own."""
+    left = ("x-ms-ratelimit-remaining-subscription-global-reads", "16499")
+    headers = (*common_headers(call, options), JSON_TYPE, left)
+    return Reply(status=200, body=encode(document), headers=headers)
+
+
 def accepted(
     call: Call,
     options: EmulatorOptions,

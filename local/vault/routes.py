@@ -27,15 +27,27 @@ RouteName = Literal[
     "cancel_result",
     "cancel_operation",
     "containers",
+    "container",
+    "policies",
+    "policy",
     "resource_guards",
     "resource_guard",
+    "vault",
+    "metadata",
+    "subscriptions",
+    "subscription",
+    "vaults",
+    "classic_account",
+    "account",
 ]
 ROUTE_NAMES: tuple[RouteName, ...] = get_args(RouteName)
 
-_VAULT = (
-    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)"
-    r"/providers/Microsoft\.RecoveryServices/vaults/(?P<vault>[^/]+)"
-)
+_SUBSCRIPTION = r"/subscriptions/(?P<subscription>[^/]+)"
+_GROUP = r"/resourceGroups/(?P<group>[^/]+)"
+_VAULTS = r"/providers/Microsoft\.RecoveryServices/vaults"
+_VAULT = rf"{_SUBSCRIPTION}{_GROUP}{_VAULTS}/(?P<vault>[^/]+)"
+# `az` asks for `storageAccounts//name`: it names a parent type and an empty type below it.
+_ACCOUNT = r"storageAccounts//?(?P<account>[^/]+)"
 _ITEM = (
     r"/backupFabrics/(?P<fabric>[^/]+)/protectionContainers/(?P<container>[^/]+)"
     r"/protectedItems/(?P<item>[^/]+)"
@@ -58,12 +70,36 @@ _TABLE: tuple[tuple[RouteName, str, str], ...] = (
     ("cancel_result", "GET", f"{_JOB}/operationResults/{_OPERATION}"),
     ("cancel_operation", "GET", f"{_JOB}/operationsStatus/{_OPERATION}"),
     ("containers", "GET", "/backupProtectionContainers"),
+    (
+        "container",
+        "GET",
+        r"/backupFabrics/(?P<fabric>[^/]+)/protectionContainers/(?P<container>[^/]+)",
+    ),
+    ("policies", "GET", "/backupPolicies"),
+    ("policy", "GET", "/backupPolicies/(?P<policy>[^/]+)"),
     ("resource_guards", "GET", "/backupResourceGuardProxies"),
     ("resource_guard", "GET", "/backupResourceGuardProxies/(?P<proxy>[^/]+)"),
+    ("vault", "GET", ""),
 )
+_OUTSIDE: tuple[tuple[RouteName, str, str], ...] = (
+    ("metadata", "GET", "/metadata/endpoints"),
+    ("subscriptions", "GET", "/subscriptions"),
+    ("subscription", "GET", _SUBSCRIPTION),
+    ("vaults", "GET", f"{_SUBSCRIPTION}(?:{_GROUP})?{_VAULTS}"),
+    (
+        "classic_account",
+        "GET",
+        rf"{_SUBSCRIPTION}{_GROUP}/providers/Microsoft\.ClassicStorage/{_ACCOUNT}",
+    ),
+    ("account", "GET", rf"{_SUBSCRIPTION}{_GROUP}/providers/Microsoft\.Storage/{_ACCOUNT}"),
+)
+"""Calls of ARM and of other providers: what clients ask for on their way to a vault."""
 _COMPILED = tuple(
-    (name, method, re.compile(_VAULT + pattern + "/?", re.IGNORECASE))
-    for name, method, pattern in _TABLE
+    (name, method, re.compile(pattern + "/?", re.IGNORECASE))
+    for name, method, pattern in (
+        *((name, method, _VAULT + pattern) for name, method, pattern in _TABLE),
+        *_OUTSIDE,
+    )
 )
 
 
@@ -81,6 +117,7 @@ def match_route(method: str, path: str) -> Route | None:
     """
     for name, wanted, pattern in _COMPILED:
         if wanted == method and (found := pattern.fullmatch(path)):
-            names = {key: unquote(value) for key, value in found.groupdict().items()}
+            given = found.groupdict().items()
+            names = {key: unquote(value) for key, value in given if value is not None}
             return Route(name=name, names=names)
     return None

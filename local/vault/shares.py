@@ -55,9 +55,13 @@ class Layout:
         """Where files are written before they appear."""
         return self.root / ".incoming"
 
+    def account(self, account: str) -> Path:
+        """The live shares of a storage account."""
+        return self.root / "accounts" / account
+
     def share(self, account: str, share: str) -> Path:
         """A live share."""
-        return self.root / "accounts" / account / share
+        return self.account(account) / share
 
     def snapshot(self, account: str, share: str, point: str) -> Path:
         """The files of a recovery point."""

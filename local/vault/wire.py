@@ -7,9 +7,11 @@ from typing import Any
 from local.vault.catalogue import Item, Point, Vault
 from local.vault.jobs import Job, JobError
 from local.vault.options import Era
-from local.vault.ticks import NEVER, iso_duration, rfc3339, us_text
+from local.vault.ticks import NEVER, TICKS_PER_SECOND, iso_duration, rfc3339, us_text
 
 PROVIDER = "Microsoft.RecoveryServices/vaults"
+POLICY = "dailyfiles"
+"""The one policy that all items of a vault have."""
 RESTORE_ACTION = (
     "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems"
     "/recoveryPoints/restore/action"
@@ -42,12 +44,16 @@ def item_body(vault: Vault, item: Item, era: Era, origin: str, *, detail: bool =
         "workloadType": "AzureFileShare",
         "containerName": item.container_name,
         "sourceResourceId": item.account_id,
-        "policyId": f"{vault_path(vault, era)}/backupPolicies/dailyfiles",
+        "policyId": f"{vault_path(vault, era)}/backupPolicies/{POLICY}",
     }
     if item.points:
         # A backup ends some seconds before the time that its recovery point carries.
         latest = max(point.time for point in item.points)
         properties["lastBackupTime"] = rfc3339(latest - 35_616_635)
+        if era == "2026":
+            properties["lastRecoveryPoint"] = rfc3339(latest)
+    if era == "2026":
+        properties.update(_ITEM_2026, sourceLocation=vault.location)
     if era in ("2024", "2026"):
         # Not an ARM id: the one field called vaultId is a URL.
         properties["vaultId"] = f"{origin}{vault.id}"
@@ -56,14 +62,7 @@ def item_body(vault: Vault, item: Item, era: Era, origin: str, *, detail: bool =
     if item.soft_deleted:
         properties["isScheduledForDeferredDelete"] = True
     if detail:
-        properties["extendedInfo"] = {
-            "recoveryPointCount": len(item.points),
-            "policyState": "Consistent",
-            "resourceState": "SoftDeleted" if item.soft_deleted else "Active",
-        }
-        if item.points:
-            oldest = min(point.time for point in item.points)
-            properties["extendedInfo"]["oldestRecoveryPoint"] = rfc3339(oldest)
+        properties["extendedInfo"] = _extended(item, era)
     properties.update(item.properties)
     return {
         "id": item_id(vault, item, era),
@@ -71,6 +70,31 @@ def item_body(vault: Vault, item: Item, era: Era, origin: str, *, detail: bool =
         "type": f"{PROVIDER}/backupFabrics/protectionContainers/protectedItems",
         "properties": properties,
     }
+
+
+_ITEM_2026: Json = {
+    "fileShareProtocol": "SMB",
+    "sourceSideScanInfo": {
+        "sourceSideScanStatus": "NotApplicable",
+        "sourceSideScanSummary": "NotApplicable",
+    },
+}
+
+
+def _extended(item: Item, era: Era) -> Json:
+    extended: Json = {
+        "recoveryPointCount": len(item.points),
+        "policyState": "Consistent",
+        "resourceState": "SoftDeleted" if item.soft_deleted else "Active",
+    }
+    if item.points:
+        times = [point.time for point in item.points]
+        extended["oldestRecoveryPoint"] = rfc3339(min(times))
+        if era == "2026":
+            # Seen some seconds after the newest point, in whole seconds.
+            synced = max(times) // TICKS_PER_SECOND + 5
+            extended["resourceStateSyncTime"] = rfc3339(synced * TICKS_PER_SECOND)
+    return extended
 
 
 def point_body(vault: Vault, item: Item, point: Point, era: Era) -> Json:
@@ -91,8 +115,8 @@ def point_body(vault: Vault, item: Item, point: Point, era: Era) -> Json:
         properties["recoveryPointTierDetails"] = [
             {"type": tier, "status": "Valid"} for tier in point.tiers
         ]
-    if point.soft_deleted:
-        properties["recoveryPointProperties"] = {"isSoftDeleted": True}
+    if point.soft_deleted or era == "2026":
+        properties["recoveryPointProperties"] = {"isSoftDeleted": point.soft_deleted}
     if point.threat_status and era == "2026":
         properties["threatStatus"] = point.threat_status
     properties.update(point.properties)
@@ -107,22 +131,31 @@ def point_body(vault: Vault, item: Item, point: Point, era: Era) -> Json:
 def container_body(vault: Vault, item: Item, era: Era) -> Json:
     """The registered storage account of an item; this list has the capital `Storage`."""
     name = item.listed_container_name
-    protected = sum(1 for each in vault.items if each.account == item.account)
+    properties: Json = {
+        "sourceResourceId": item.account_id.replace("Microsoft.storage", "Microsoft.Storage"),
+        "protectedItemCount": sum(1 for each in vault.items if each.account == item.account),
+        "friendlyName": item.account,
+        "backupManagementType": "AzureStorage",
+        "registrationStatus": "Registered",
+        "healthStatus": "Healthy",
+        "containerType": "StorageContainer",
+    }
+    if era == "2026":
+        properties.update(
+            acquireStorageAccountLock="Acquire",
+            accessType="KeyBased",
+            protectableObjectType="StorageContainer",
+            sourceLocation=vault.location,
+        )
+    else:
+        properties.update(
+            storageAccountVersion=item.account_kind, resourceGroup=item.account_resource_group
+        )
     return {
         "id": f"{vault_path(vault, era)}/backupFabrics/Azure/protectionContainers/{name}",
         "name": name,
         "type": f"{PROVIDER}/backupFabrics/protectionContainers",
-        "properties": {
-            "sourceResourceId": item.account_id.replace("Microsoft.storage", "Microsoft.Storage"),
-            "storageAccountVersion": item.account_kind,
-            "resourceGroup": item.account_resource_group,
-            "protectedItemCount": protected,
-            "friendlyName": item.account,
-            "backupManagementType": "AzureStorage",
-            "registrationStatus": "Registered",
-            "healthStatus": "Healthy",
-            "containerType": "StorageContainer",
-        },
+        "properties": properties,
     }
 
 

@@ -20,6 +20,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--kills", type=int, help="times that hosts are killed (requests / 15)")
+    parser.add_argument(
+        "--outages", type=int, help="times that storage is gone (requests / 250, at least one)"
+    )
     parser.add_argument("--patience", type=float, default=240.0, help="seconds to come to rest in")
     parser.add_argument("--keep", type=Path, help="keep the hosts' logs here")
     chosen = parser.parse_args()
@@ -32,6 +35,7 @@ def main() -> int:
         seed=chosen.seed,
         requests=chosen.requests,
         kills=chosen.requests // 15 if chosen.kills is None else chosen.kills,
+        outages=max(1, chosen.requests // 250) if chosen.outages is None else chosen.outages,
         patience=chosen.patience,
         tell=tell,
         keep=chosen.keep,

@@ -23,6 +23,7 @@ from tests.chaos.script import (
     write,
 )
 from tests.chaos.weather import spell
+from tests.local.gate import Gate
 from tests.stack.estate import Estate, build, reload
 from tests.stack.outside import Json, Outside
 
@@ -86,11 +87,14 @@ def run(
     seed: int,
     requests: int,
     kills: int,
+    outages: int,
     patience: float,
     tell: Callable[[str], None] = lambda _: None,
     keep: Path | None = None,
 ) -> Result:
-    """Run a campaign; `patience` is how long it may take to come to rest after the last message."""
+    """Run a campaign; `patience` is how long it may take to come to rest after the last message
+    and the last outage of storage.
+    """
     settings = {**SETTINGS, "RESTORE_ADOPTION_GRACE_SECONDS": str(GRACE_SECONDS)}
     with Stack(host=False, lease=LEASE_SECONDS, time_scale=TIME_SCALE, settings=settings) as stack:
         targets = [*COMMON_TARGETS, *own_targets(requests)]
@@ -102,11 +106,14 @@ def run(
             crowded=crowded_for(requests),
         )
         reload(stack.arm)
-        with Outside(stack.storage, stack.arm) as outside:
+        with Outside(stack.storage, stack.arm) as outside, Gate(stack.storage) as gate:
             script = write(estate, seed=seed, requests=requests)
-            campaign = _Campaign(stack, outside, estate, script, seed, tell)
+            fleet = Fleet(stack, random.Random(f"fleet {seed}"), gate)
+            campaign = _Campaign(stack, outside, estate, script, fleet, seed, tell)
             try:
-                return campaign.run(requests=requests, kills=kills, patience=patience)
+                return campaign.run(
+                    requests=requests, kills=kills, outages=outages, patience=patience
+                )
             finally:
                 tell("the end")
                 campaign.fleet.close()
@@ -121,6 +128,7 @@ class _Campaign:
         outside: Outside,
         estate: Estate,
         script: Script,
+        fleet: Fleet,
         seed: int,
         tell: Callable[[str], None],
     ) -> None:
@@ -132,7 +140,7 @@ class _Campaign:
         self._stack = stack
         self._weather = random.Random(f"weather {seed}")
         self._moments = random.Random(f"moments {seed}")
-        self.fleet = Fleet(stack, random.Random(f"fleet {seed}"))
+        self.fleet = fleet
         self._sent: list[Sent] = []
         self._asked: set[str] = set()
         self._answered: set[str] = set()
@@ -140,13 +148,16 @@ class _Campaign:
         self._looked = 0.0
         self._spells: Counter[str] = Counter()
 
-    def run(self, *, requests: int, kills: int, patience: float) -> Result:
+    def run(self, *, requests: int, kills: int, outages: int, patience: float) -> Result:
         """Send everything, disturb, come to rest, and judge."""
         begun = time.monotonic()
         self.fleet.start()
         self.fleet.start()
-        self._send_all(kills)
+        self._send_all(kills, outages)
         self._tell("all is sent; the last spell of weather")
+        while not self.fleet.has_storage:
+            # Faults strike nobody while the hosts cannot take a message.
+            self._rest(1.0)
         self._rest(_LAST_SPELL_SECONDS)
         self._outside.no_faults()
         self.fleet.wake()
@@ -162,14 +173,17 @@ class _Campaign:
         for log in self._stack.data.glob("host-*/log"):
             (folder / f"{log.parent.name}.log").write_bytes(log.read_bytes())
 
-    def _send_all(self, kills: int) -> None:
+    def _send_all(self, kills: int, outages: int) -> None:
         letters = self._script.letters
         moments = Counter(self._moments.choices(range(5, len(letters)), k=kills))
+        losses = {len(letters) * (2 * number + 1) // (2 * outages) for number in range(outages)}
         for number, letter in enumerate(letters):
             if number % _LETTERS_PER_SPELL == 0:
                 self._change_weather()
             for _ in range(moments[number]):
                 self.fleet.disturb()
+            if number in losses:
+                self.fleet.lose_storage()
             sent = Sent(letter=letter, message_id=self._outside.send(letter.text))
             self._sent.append(sent)
             self._asked.add(letter.request_id or sent.message_id)

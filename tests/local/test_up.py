@@ -17,7 +17,7 @@ from azure.storage.queue import QueueServiceClient
 
 from local import process
 from local.stack import ROOT
-from local.up import Stack
+from local.up import Again, Stack
 from tests.local.host.running import PREAMBLE, eventually
 
 APP = (
@@ -71,6 +71,11 @@ class Up:
         )
         told: dict[str, Any] = json.loads('{"ready": true, ' + line)
         return told
+
+    def told(self) -> list[dict[str, Any]]:
+        """Every whole line that it has printed."""
+        lines = self.output.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def end(self, number: signal.Signals) -> int:
         self.child.send_signal(number)
@@ -202,6 +207,61 @@ def test_a_host_that_is_killed_is_reported_and_can_be_replaced(
         process.stop(host, grace=10)
     assert up.end(signal.SIGTERM) == 0
     assert up.left_behind() == []
+
+
+def test_up_that_may_restart_replaces_a_host_on_its_address_and_tells_its_pid(
+    tmp_path: Path, app: Path, started: list[Up]
+) -> None:
+    up = Up(tmp_path, "--app", str(app), "--arm-endpoint", "http://127.0.0.1:9", "--restart")
+    started.append(up)
+    first = up.ready()
+
+    for ends in (1, 2):  # the second time it waits a moment, since the host was so young
+        os.kill(up.told()[-1]["pids"]["host"], signal.SIGKILL)
+        eventually(lambda ends=ends: len(up.told()) == ends + 1, 30)  # type: ignore[misc]
+
+    last = up.told()[-1]
+    assert last["pids"]["host"] != first["pids"]["host"]
+    assert last == first | {"pids": first["pids"] | {"host": last["pids"]["host"]}}
+    assert settings_of(last["http"], "RestoreStorage") == {"RestoreStorage": first["storage"]}
+    assert "the host is started again" in up.errors.read_text()
+    assert up.end(signal.SIGTERM) == 0
+    assert up.left_behind() == []
+
+
+def test_a_host_that_cannot_start_again_is_tried_ever_later(
+    tmp_path: Path, app: Path, started: list[Up]
+) -> None:
+    up = Up(tmp_path, "--app", str(app), "--arm-endpoint", "http://127.0.0.1:9", "--restart")
+    started.append(up)
+    told = up.ready()
+    code = (app / "function_app.py").read_text()
+
+    (app / "function_app.py").write_text("import no_such_module\n")
+    os.kill(told["pids"]["host"], signal.SIGKILL)
+    eventually(lambda: up.errors.read_text().count("ended with 1 before it was ready") == 2, 30)
+    (app / "function_app.py").write_text(code)
+
+    eventually(lambda: len(up.told()) == 2, 30)
+    assert up.end(signal.SIGTERM) == 0
+    assert up.left_behind() == []
+
+
+def test_a_host_that_keeps_ending_is_started_ever_later() -> None:
+    clock = [0.0]
+    again = Again(lambda: clock[0])
+    pauses = []
+    for lasted in (5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 60.0, 5.0):
+        again.note_start()
+        assert not again.is_due()
+        clock[0] += lasted
+        again.note_end()
+        ended = clock[0]
+        while not again.is_due():
+            clock[0] += 0.5
+        pauses.append(clock[0] - ended)
+
+    assert pauses == [0, 1, 2, 4, 8, 16, 30, 0, 1]
 
 
 def test_an_up_that_is_ended_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -441,6 +441,12 @@ def test_a_rejection_is_a_cloud_event_about_its_message() -> None:
     }
 
 
+def test_a_rejection_of_a_message_without_a_time_has_none() -> None:
+    whole = rejection()
+    del whole["time"]
+    assert rejection(inserted_at=None) == whole
+
+
 def test_a_rejection_without_a_readable_request_id_has_a_dash() -> None:
     event = rejection(request_id=None, reason=Rejection.UNREADABLE)
     assert event["id"] == "-/MessageRejected/m1"

@@ -50,6 +50,22 @@ def test_a_message_that_nobody_can_read_is_answered_too(outside: Outside, text: 
     assert data["problems"]
 
 
+def test_a_rejected_event_is_known_by_its_text_and_not_by_its_own_id(outside: Outside) -> None:
+    event = {"specversion": "1.0", "type": "x", "source": "/s", "id": "mine", "data": {"a": 1}}
+    known_by = {outside.send(event) for _ in range(2)}
+    (message_id,) = known_by
+    assert message_id.startswith("body-")
+
+    data = outside.rejection_of(message_id)
+    outside.await_quiet()
+
+    assert data["messageId"] == message_id
+    copies = [text for text in outside.texts if json.loads(text)["subject"] == message_id]
+    assert len(copies) == 2
+    assert len(set(copies)) == 1, "every copy has the same bytes"
+    assert "time" not in json.loads(copies[0])
+
+
 def test_completions_are_cloud_events_in_ascii(share: Share, outside: Outside) -> None:
     text = "Grüße 😀 資料"
     sent = request(

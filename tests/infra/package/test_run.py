@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import BlobServiceClient
 
 from infra.package.reading import MANIFEST, SITE_PACKAGES, Package
 from local import process
+from local.host.host import host_id
 from local.stack import ROOT, Stack
+from local.storage import CONTAINER, LOCKS
 from tests.infra.package.repository import write
 from tests.stack.estate import build, reload
 from tests.stack.outside import Outside
@@ -82,8 +85,12 @@ def test_a_request_goes_through_the_packed_app_to_its_end(
     finally:
         process.stop(host, grace=20)
     assert not unpacked.exists()
-    # Settings and memory stay beside the app's own folder, and not in what goes with the host.
-    assert (tmp_path / ".data" / "host").is_dir()
+    # The timers' leases are those of the app's own folder, and not of what goes with the host.
+    with BlobServiceClient.from_connection_string(town.stack.storage) as account:
+        locks = account.get_container_client(CONTAINER).list_blob_names(
+            name_starts_with=f"{LOCKS}{host_id(tmp_path, {})}/"
+        )
+        assert len(list(locks)) == 1
 
 
 def test_a_package_for_another_python_is_refused(tmp_path: Path) -> None:

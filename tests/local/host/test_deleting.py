@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ServiceResponseError
 
+from local.host.accounts import Account
 from local.host.app import Outcome
 from local.host.protos import TypedData
 from local.host.queues import QueueAddress, QueueListener
@@ -26,6 +27,7 @@ def test_a_message_is_deleted_once_more_when_the_connection_breaks(
     queue = hosts.queue()
     queue.send_message("handled")
     runs: list[str] = []
+    losses: list[Exception] = []
 
     def invoke(value: TypedData, _: Mapping[str, TypedData]) -> "Future[Outcome]":
         runs.append(str(value.string))
@@ -34,10 +36,13 @@ def test_a_message_is_deleted_once_more_when_the_connection_breaks(
         return done
 
     listener = QueueListener(
-        address=QueueAddress(name=queue.queue_name, connection=azurite.connection_string),
+        address=QueueAddress(
+            name=queue.queue_name, account=Account(connection=azurite.connection_string)
+        ),
         options=QueueOptions(base64=False, max_polling_interval=0.1),
         lease=600,
         invoke=invoke,
+        lost=losses.append,
     )
     delete, tries = listener._queue.delete_message, iter([True])
 
@@ -58,3 +63,4 @@ def test_a_message_is_deleted_once_more_when_the_connection_breaks(
 
     assert listener.finish(5)
     assert runs == ["handled"]
+    assert losses == []

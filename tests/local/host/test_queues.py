@@ -1,12 +1,13 @@
 import base64
 import random
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from local.host.app import Function
-from local.host.queues import QueueAddress, decode, polling_delay
+from local.host.queues import NotBase64Error, QueueAddress, decode, polling_delay
 from local.host.settings import SettingsError
 from tests.local.host.running import Hosts, count, eventually
 
@@ -190,6 +191,63 @@ def test_with_base64_only_texts_that_decode_reach_the_function(hosts: Hosts) -> 
     assert [message.content for message in hosts.poison(queue).receive_messages()] == ["{plain}"]
 
 
+def test_base64_of_no_text_fails_like_a_run_and_ends_as_poison(hosts: Hosts) -> None:
+    hosts.write(
+        LISTENER + "    record(ran=True)\n",
+        messageEncoding="base64",
+        maxDequeueCount=2,
+        visibilityTimeout="00:00:01",
+    )
+    queue = hosts.queue()
+    queue.send_message("//5B")
+    host = hosts.start(QUEUE=queue.queue_name)
+
+    eventually(lambda: count(queue) == 0)
+
+    assert [message.content for message in hosts.poison(queue).receive_messages()] == ["//5B"]
+    assert hosts.recorded() == []
+    assert len(host.logged("is base64 of no text")) == 2
+
+
+def test_a_poison_copy_lives_seven_days(hosts: Hosts) -> None:
+    hosts.write(LISTENER + "    raise ValueError\n", maxDequeueCount=1)
+    queue = hosts.queue()
+    queue.send_message("bad", time_to_live=-1)
+    hosts.start(QUEUE=queue.queue_name)
+
+    eventually(lambda: count(queue) == 0)
+
+    (copy,) = hosts.poison(queue).receive_messages()
+    assert copy.expires_on is not None
+    assert copy.inserted_on is not None
+    assert copy.expires_on - copy.inserted_on == timedelta(days=7)
+
+
+def test_a_lease_that_somebody_took_is_renewed_no_more(hosts: Hosts) -> None:
+    hosts.write(
+        LISTENER
+        + """
+    record(count=message.dequeue_count, id=message.id, receipt=message.pop_receipt)
+    if message.dequeue_count == 1:
+        time.sleep(4)
+        record(done=True)
+"""
+    )
+    queue = hosts.queue()
+    queue.send_message("taken")
+    host = hosts.start("--lease", "2", QUEUE=queue.queue_name)
+    eventually(hosts.recorded)
+    entry = hosts.recorded()[0]
+    queue.update_message(entry["id"], pop_receipt=entry["receipt"], visibility_timeout=2)
+
+    eventually(lambda: len(hosts.recorded()) == 3)
+
+    # The first run goes on, and its end no longer counts.
+    assert [entry.get("count") for entry in hosts.recorded()] == [1, 2, None]
+    assert len(host.logged("lease of")) == 1
+    eventually(lambda: count(queue) == 0)
+
+
 def test_a_missing_queue_is_waited_for_with_one_warning_and_never_made(hosts: Hosts) -> None:
     hosts.write(LISTENER + "    record(ran=True)\n")
     queue = hosts.queue(create=False)
@@ -277,6 +335,27 @@ def test_a_queue_name_whose_setting_is_missing_is_refused(hosts: Hosts) -> None:
     assert "%QUEUE%: there is no such setting" in hosts.refusal()
 
 
+def test_a_function_in_error_does_not_keep_the_others_from_running(hosts: Hosts) -> None:
+    hosts.write(
+        LISTENER
+        + """    record(ran=True)
+
+
+@app.queue_trigger(arg_name="message", queue_name="%ABSENT%", connection="")
+def never(message: func.QueueMessage) -> None:
+    record(ran=False)
+"""
+    )
+    queue = hosts.queue()
+    queue.send_message("one")
+    host = hosts.start(QUEUE=queue.queue_name)
+
+    eventually(lambda: count(queue) == 0)
+
+    assert [entry["ran"] for entry in hosts.recorded()] == [True]
+    assert host.logged("never is in error and does not run: %ABSENT%: there is no such setting")
+
+
 def address(**environment: str) -> QueueAddress:
     trigger = {"name": "message", "queueName": "%Q%", "connection": "Store"}
     function = Function(id="1", name="work", trigger=trigger)
@@ -284,7 +363,7 @@ def address(**environment: str) -> QueueAddress:
 
 
 def test_development_storage_is_the_emulator_on_its_usual_ports() -> None:
-    connection = address(Store="UseDevelopmentStorage=true").connection
+    connection = address(Store="UseDevelopmentStorage=true").account.connection
 
     assert connection is not None
     assert "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;" in connection
@@ -295,8 +374,8 @@ def test_a_service_uri_is_reached_by_identity() -> None:
         Store="", Store__queueServiceUri="https://a.queue.core.windows.net", Store__clientId="me"
     )
 
-    assert found.service_uri == "https://a.queue.core.windows.net"
-    assert found.client_id == "me"
+    assert found.account.service_uri == "https://a.queue.core.windows.net"
+    assert found.account.client_id == "me"
     with found.client(threads=1) as client:
         assert client.url == "https://a.queue.core.windows.net/queue"
 
@@ -336,10 +415,30 @@ def test_polling_doubles_at_random() -> None:
     assert 0.1 + 0.08 * 2**5 <= delays[6] <= 0.1 + 0.12 * 2**5
 
 
-@pytest.mark.parametrize("text", ["{}", "abc", "/w==", "YQ==\n"])
-def test_what_is_not_base64_of_utf8_does_not_decode(text: str) -> None:
-    assert decode(text, is_base64=True) is None
+@pytest.mark.parametrize("text", ["{}", "abc", "abcde", "not base64!", "_-8=", "YQ=", "YWE==", "="])
+def test_what_is_not_base64_does_not_decode(text: str) -> None:
+    with pytest.raises(NotBase64Error):
+        decode(text, is_base64=True)
     assert decode(text, is_base64=False) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("", ""),
+        ("YQ==\n", "a"),
+        (" Y Q\t=\r\n=", "a"),
+        ("YQBi", "a\0b"),
+        ("77u/Ym9t", "\ufeffbom"),
+    ],
+)
+def test_white_space_in_base64_is_skipped_and_all_else_kept(text: str, content: str) -> None:
+    assert decode(text, is_base64=True) == content
+
+
+def test_base64_of_what_is_no_text_is_another_error() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        decode("//5B", is_base64=True)
 
 
 def test_settings_errors_name_their_problems() -> None:

@@ -2,11 +2,11 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from local.host.schedule import Schedule
-from local.host.timers import Monitor, Status, TimerListener, sole_listener
+from local.host.status import Monitor, Status
+from local.host.timers import TimerListener
 from tests.local.host.running import Hosts, eventually
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -23,6 +23,19 @@ class FakeClock:
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
         self.time += timedelta(seconds=seconds)
+
+
+class Memory:
+    """Keeps a status as a blob would."""
+
+    def __init__(self) -> None:
+        self.status: Status | None = None
+
+    def read(self) -> Status | None:
+        return self.status
+
+    def write(self, status: Status) -> None:
+        self.status = status
 
 
 class Runs:
@@ -77,17 +90,38 @@ def test_a_timer_runs_at_each_tick() -> None:
     }
 
 
-def test_ticks_that_pass_while_the_function_runs_are_skipped() -> None:
+def test_a_run_longer_than_its_interval_is_followed_at_once() -> None:
+    takes = [40.0, 20.0, 14.0, 0.0, 0.0]
     runs = Runs(
-        "*/15 * * * * *", count=3, clock=FakeClock(), takes=lambda n: 40.0 if n == 1 else 0.0
+        "*/15 * * * * *", count=5, clock=FakeClock(), takes=lambda number: takes[number - 1]
     )
 
-    assert runs.at == ["12:00:15", "12:01:00", "12:01:15"]
-    assert runs.past_due == [False, False, False]
+    # The tick after each start: 30 and 60 have passed by the end, and 75 has not.
+    assert runs.at == ["12:00:15", "12:00:55", "12:01:15", "12:01:30", "12:01:45"]
+    assert runs.past_due == [False] * 5
 
 
-def test_a_tick_that_was_missed_is_made_up_for_once(tmp_path: Path) -> None:
-    monitor = Monitor(tmp_path / "tick.json")
+def test_a_timer_that_never_rests_runs_back_to_back() -> None:
+    runs = Runs("*/5 * * * * *", count=4, clock=FakeClock(), takes=lambda _: 7.0)
+
+    assert runs.at == ["12:00:05", "12:00:12", "12:00:19", "12:00:26"]
+    assert runs.past_due == [False] * 4
+
+
+def test_runs_back_to_back_are_remembered_by_their_start() -> None:
+    memory = Memory()
+    runs = Runs("0 * * * * *", count=2, clock=FakeClock(), monitor=memory, takes=lambda _: 70.0)
+
+    assert runs.at == ["12:01:00", "12:02:10"]
+    assert memory.status == Status(
+        last=NOON + timedelta(seconds=130),
+        next=NOON + timedelta(minutes=3),
+        updated=NOON + timedelta(seconds=130),
+    )
+
+
+def test_a_tick_that_was_missed_is_made_up_for_once() -> None:
+    monitor = Memory()
     Runs("0 */5 * * * *", count=1, clock=FakeClock(), monitor=monitor)
 
     later = FakeClock(NOON + timedelta(minutes=27))
@@ -99,8 +133,8 @@ def test_a_tick_that_was_missed_is_made_up_for_once(tmp_path: Path) -> None:
     assert runs.infos[1]["ScheduleStatus"]["Last"] == "2026-01-01T12:27:00+00:00"
 
 
-def test_a_tick_missed_before_the_first_run_is_made_up_for_too(tmp_path: Path) -> None:
-    monitor = Monitor(tmp_path / "tick.json")
+def test_a_tick_missed_before_the_first_run_is_made_up_for_too() -> None:
+    monitor = Memory()
     monitor.write(Status(last=None, next=NOON + timedelta(minutes=5), updated=NOON))
 
     later = FakeClock(NOON + timedelta(minutes=7))
@@ -110,8 +144,8 @@ def test_a_tick_missed_before_the_first_run_is_made_up_for_too(tmp_path: Path) -
     assert runs.past_due == [True]
 
 
-def test_a_restart_between_two_ticks_owes_nothing(tmp_path: Path) -> None:
-    monitor = Monitor(tmp_path / "tick.json")
+def test_a_restart_between_two_ticks_owes_nothing() -> None:
+    monitor = Memory()
     Runs("0 */5 * * * *", count=1, clock=FakeClock(), monitor=monitor)
 
     soon = FakeClock(NOON + timedelta(minutes=6))
@@ -121,8 +155,8 @@ def test_a_restart_between_two_ticks_owes_nothing(tmp_path: Path) -> None:
     assert runs.past_due == [False]
 
 
-def test_a_changed_schedule_owes_no_ticks(tmp_path: Path) -> None:
-    monitor = Monitor(tmp_path / "tick.json")
+def test_a_changed_schedule_owes_no_ticks() -> None:
+    monitor = Memory()
     Runs("0 */5 * * * *", count=1, clock=FakeClock(), monitor=monitor)
 
     later = FakeClock(NOON + timedelta(minutes=27))
@@ -132,18 +166,35 @@ def test_a_changed_schedule_owes_no_ticks(tmp_path: Path) -> None:
     assert runs.past_due == [False]
 
 
-def test_a_schedule_within_a_minute_is_not_remembered(tmp_path: Path) -> None:
-    monitor = Monitor(tmp_path / "tick.json")
-    Runs("*/15 * * * * *", count=1, clock=FakeClock(), monitor=monitor)
+def test_a_tick_missed_after_the_schedule_changed_is_made_up_for() -> None:
+    memory = Memory()
+    Runs("0 */5 * * * *", count=1, clock=FakeClock(), monitor=memory)
+    stopped = threading.Event()
+    stopped.set()
+    changed = FakeClock(NOON + timedelta(minutes=6))
+    TimerListener(
+        name="tick",
+        schedule=Schedule.parse("0 */20 * * * *"),
+        run=lambda _: None,
+        monitor=memory,
+        clock=changed,
+    ).listen(stopped)
+    assert memory.status == Status(
+        last=None, next=NOON + timedelta(minutes=20), updated=changed.time
+    )
 
-    assert monitor.read() is None
+    later = FakeClock(NOON + timedelta(minutes=27))
+    runs = Runs("0 */20 * * * *", count=2, clock=later, monitor=memory)
+
+    assert runs.at == ["12:27:00", "12:40:00"]
+    assert runs.past_due == [True, False]
 
 
-def test_a_memory_that_cannot_be_read_counts_as_none(tmp_path: Path) -> None:
-    path = tmp_path / "tick.json"
-    path.write_text("{}")
+def test_a_schedule_within_a_minute_is_not_remembered() -> None:
+    memory = Memory()
+    Runs("*/15 * * * * *", count=1, clock=FakeClock(), monitor=memory)
 
-    assert Monitor(path).read() is None
+    assert memory.status is None
 
 
 def test_run_on_startup_runs_at_once_and_is_not_past_due() -> None:
@@ -155,17 +206,6 @@ def test_run_on_startup_runs_at_once_and_is_not_past_due() -> None:
 
 def test_a_schedule_that_never_fires_ends_the_listener() -> None:
     assert Runs("0 0 0 31 2 *", count=1, clock=FakeClock()).at == []
-
-
-def test_only_one_listener_holds_the_timers(tmp_path: Path) -> None:
-    stop = threading.Event()
-    with sole_listener(tmp_path, stop) as first:
-        assert first
-        stop.set()
-        with sole_listener(tmp_path, stop) as second:
-            assert not second
-    with sole_listener(tmp_path, threading.Event()) as third:
-        assert third
 
 
 TICKING = """
@@ -189,43 +229,28 @@ def test_a_timer_function_runs_on_its_schedule_whatever_its_outcome(hosts: Hosts
     assert host.logged("ERROR tick")
 
 
-def test_a_host_makes_up_for_a_tick_that_it_missed(hosts: Hosts, tmp_path: Path) -> None:
-    hosts.write(TICKING)
-    now = datetime.now(UTC).replace(microsecond=0)
-    schedule = Schedule.parse("0 0 * * * *")
-    last = now - timedelta(hours=3)
-    missed = schedule.after(last)
-    assert missed is not None
-    Monitor(tmp_path / "state" / "tick.json").write(Status(last=last, next=missed, updated=last))
-
-    hosts.start("--state", str(tmp_path / "state"), WHEN="0 0 * * * *")
-    eventually(hosts.recorded)
-
-    assert hosts.recorded()[0]["past_due"] is True
-
-
 def test_a_schedule_that_is_none_is_refused(hosts: Hosts) -> None:
     hosts.write(TICKING)
 
     assert "tick: 'hourly' is no NCRONTAB expression" in hosts.refusal(WHEN="hourly")
 
 
-def test_a_run_that_the_end_of_the_host_waited_for_is_remembered(
-    hosts: Hosts, tmp_path: Path
-) -> None:
+def test_a_host_does_not_rest_while_a_function_takes_too_long(hosts: Hosts) -> None:
     hosts.write(
         """
-@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True)
+@app.timer_trigger(arg_name="timer", schedule="* * * * * *")
 def slow(timer: func.TimerRequest) -> None:
-    record(ran=True)
-    time.sleep(0.7)
+    record(began=time.time(), past_due=timer.past_due)
+    time.sleep(1.3)
+    record(ended=time.time())
 """
     )
-    host = hosts.start("--state", str(tmp_path / "state"))
-    eventually(hosts.recorded)
+    hosts.start()
 
-    assert host.terminate() == 0
+    eventually(lambda: len(hosts.recorded()) >= 7)
 
-    status = Monitor(tmp_path / "state" / "slow.json").read()
-    assert status is not None
-    assert status.last is not None
+    entries = hosts.recorded()[:7]
+    pauses = [entries[i + 1]["began"] - entries[i]["ended"] for i in (1, 3, 5)]
+    # A host that waited for the next tick would rest for 0.7 s of every run.
+    assert min(pauses) < 0.5
+    assert not any(entry["past_due"] for entry in entries[::2])
