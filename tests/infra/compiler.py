@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -21,6 +22,9 @@ MISSING = (
     "there is no Bicep compiler: put `bicep` on the PATH, or name one in BICEP "
     "(`az bicep install` puts one into ~/.azure/bin)"
 )
+OLDEST = (0, 49)
+"""Older ones know fewer rules and types, or no snapshots."""
+
 WHERE = {
     "--subscription-id": "ef4ab5a7-c2c0-4304-af80-af49f48af3d1",
     "--tenant-id": "99999999-9999-4999-8999-999999999999",
@@ -30,7 +34,7 @@ WHERE = {
 
 
 class NoCompilerError(Exception):
-    """`BICEP` names something that is no program."""
+    """`BICEP` names something that is no program, or the program is too old."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +62,23 @@ class Compiler:
         """Find the program; `None` where there is none.
 
         Raises:
-            NoCompilerError: where `BICEP` promises one that is not there.
+            NoCompilerError: where `BICEP` promises one that is not there, or it is too old.
         """
         named = os.environ.get("BICEP", "")
         program = shutil.which(named or "bicep")
         if named and program is None:
             raise NoCompilerError(f"BICEP is {named!r}, and that is no program that can be run")
-        return None if program is None else cls(program=program)
+        if program is None:
+            return None
+        found = cls(program=program)
+        said = found.run("--version").output
+        version = re.search(r"\b(\d+)\.(\d+)\.\d+", said)
+        if version is None or (int(version[1]), int(version[2])) < OLDEST:
+            least = ".".join(map(str, OLDEST))
+            raise NoCompilerError(
+                f"{program} says {said.strip()!r}, and {least} or newer is needed: az bicep upgrade"
+            )
+        return found
 
     def run(
         self, *arguments: str, folder: Path = ROOT, environment: Mapping[str, str] | None = None
