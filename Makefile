@@ -12,7 +12,7 @@ REQUESTS ?= 1000
 EXAMPLES ?= 20000
 ALERTS ?= 10000
 
-.PHONY: setup up demo test test-setup bench check format chaos fuzz storm docs lock audit package test-az clean
+.PHONY: setup up demo test test-setup bench check format chaos fuzz storm infra docs lock audit package test-az clean
 
 setup: $(READY)
 
@@ -68,6 +68,11 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Builds and lints infra/, and compares its layout and snapshots, where a compiler is on the PATH or named by BICEP;
+# says that it did not where there is none. `make infra UPDATE=--update` writes layout and snapshots.
+infra: setup
+	$(BIN)/python -m tests.infra $(UPDATE)
 
 # The pages that are made from the code; the tests compare them.
 docs: setup

@@ -1,7 +1,9 @@
 // Alerts to the app: an action group that calls POST /api/alerts, and an alert rule to begin with.
 // Can be deployed by itself, into the app's resource group, once the app is there.
+import { Tags } from '../types.bicep'
+
 param actionGroupName string
-param tags object = {}
+param tags Tags = {}
 param appName string
 
 @description('The key of the function behind POST /api/alerts. It becomes part of the webhook URL.')
@@ -22,7 +24,7 @@ param samplePlan string = ''
 
 param sampleEnabled bool = false
 
-resource app 'Microsoft.Web/sites@2024-04-01' existing = {
+resource app 'Microsoft.Web/sites@2025-03-01' existing = {
   name: appName
 }
 
@@ -48,7 +50,7 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
 }
 
 // Counts deletions over REST: the portal, AzCopy, SDKs. SMB clients delete with other operations.
-resource deletions 'Microsoft.Insights/metricAlerts@2018-03-01' = if (!empty(sampleAccountId)) {
+resource deletions 'Microsoft.Insights/metricAlerts@2026-01-01' = if (!empty(sampleAccountId)) {
   name: 'files-deleted-${uniqueString(sampleAccountId)}'
   location: 'global'
   tags: tags

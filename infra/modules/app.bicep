@@ -1,55 +1,87 @@
 // The function app on Flex Consumption, and every setting of it.
+import { AlwaysReady, QueueNames, SettingOverrides, Tags } from '../types.bicep'
+import { packageContainer, storageSuffix } from '../types.bicep'
+
 param planName string
 param appName string
 param location string
-param tags object
-param identityName string
+param tags Tags
+
+@description('ARM id of the app\'s identity.')
+param identityId string
+
 param storageAccountName string
-param packageContainerName string
 param applicationInsightsName string
-param requestQueueName string
-param completionQueueName string
-param settingOverrides object
+param queueNames QueueNames
+param settingOverrides SettingOverrides
+
+@description('Accept and follow, but start nothing.')
+param paused bool
+
 param instanceMemoryMB int
+param maximumInstances int
+param alwaysReady AlwaysReady[]
+param zoneRedundant bool
 
-resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {
-  name: identityName
-}
+@description('The subnet that the app calls from; empty: none, and the app is open to the internet.')
+param subnetId string
 
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
-  name: storageAccountName
+// Synchronous functions run in the worker's threads. The host hands over up to 24 messages of a queue
+// at once (host.json: batchSize 16 and newBatchThreshold 8), and the worker would run about 5 of
+// them: the others would wait with their leases running. One thread for each.
+var threads = 24
+
+// What one instance takes over HTTP at once. The platform's default for Python is one, so that every
+// second caller would start an instance; a call waits for storage most of its time. Less than the
+// threads, so that a look at a request's state is not stuck behind the posting of others.
+var httpConcurrency = 16
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: last(split(identityId, '/'))
+  scope: resourceGroup(split(identityId, '/')[2], split(identityId, '/')[4])
 }
 
 resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: applicationInsightsName
 }
 
-// What the Functions host reads. There is no connection string to storage among it: the identity
-// is the only way in.
+var blobUri = 'https://${storageAccountName}.blob.${storageSuffix}/'
+var queueUri = 'https://${storageAccountName}.queue.${storageSuffix}/'
+var tableUri = 'https://${storageAccountName}.table.${storageSuffix}/'
+
+// What the Functions host and its worker read. There is no connection string to storage among it: the
+// identity is the only way in.
 var hostSettings = {
-  AzureWebJobsStorage__blobServiceUri: account.properties.primaryEndpoints.blob
-  AzureWebJobsStorage__queueServiceUri: account.properties.primaryEndpoints.queue
-  AzureWebJobsStorage__tableServiceUri: account.properties.primaryEndpoints.table
+  AzureWebJobsStorage__blobServiceUri: blobUri
+  AzureWebJobsStorage__queueServiceUri: queueUri
+  AzureWebJobsStorage__tableServiceUri: tableUri
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identity.properties.clientId
   RestoreStorage__credential: 'managedidentity'
   APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsights.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
+  // All of it. Newer exporters keep five traces a second by default, and drop the logs of the others.
+  OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage'
+  OTEL_TRACES_SAMPLER_ARG: '1.0'
+  PYTHON_THREADPOOL_THREAD_COUNT: string(threads)
 }
 
 // What the app reads: the names of local.settings.sample.json, one line for each, with the app's
 // own defaults. An empty value counts as not given.
 var appSettings = {
-  RestoreStorage__queueServiceUri: account.properties.primaryEndpoints.queue
-  RestoreStorage__tableServiceUri: account.properties.primaryEndpoints.table
+  RestoreStorage__queueServiceUri: queueUri
+  RestoreStorage__tableServiceUri: tableUri
   RestoreStorage__clientId: identity.properties.clientId
-  RESTORE_REQUEST_QUEUE: requestQueueName
-  RESTORE_COMPLETION_QUEUE: completionQueueName
+  RESTORE_REQUEST_QUEUE: queueNames.requests
+  RESTORE_REQUEST_POISON_QUEUE: queueNames.poisonedRequests
+  RESTORE_COMPLETION_QUEUE: queueNames.completions
   RESTORE_COMPLETION_ENCODING: 'none'
   RESTORE_EVENT_SOURCE: '/azure-files-restore'
   RESTORE_EVENT_ORIGINS: ''
   RESTORE_POLL_SCHEDULE: '*/15 * * * * *'
-  AZURE_CLOUD: environment().name
+  AZURE_CLOUD: environment().name == 'AzureCloud'
+    ? 'AzureCloud'
+    : fail('This is for the public cloud, where Flex Consumption is offered.')
   RESTORE_ARM_ENDPOINT: ''
   RESTORE_ARM_API_VERSION: '2026-07-01'
   RESTORE_ARM_CLIENT_ID: identity.properties.clientId
@@ -72,10 +104,10 @@ var appSettings = {
   RESTORE_DAILY_LIMIT_PER_VAULT: '0'
   RESTORE_EMERGENCY_RESERVE: '4'
   RESTORE_UNPROVEN_COPY_OPTIONS: 'false'
-  RESTORE_PAUSED: 'false'
+  RESTORE_PAUSED: toLower(string(paused))
 }
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
   tags: tags
@@ -86,10 +118,11 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   }
   properties: {
     reserved: true
+    zoneRedundant: zoneRedundant
   }
 }
 
-resource app 'Microsoft.Web/sites@2024-04-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: appName
   location: location
   // The second tag is how azd finds the app of the service `app` in azure.yaml.
@@ -104,15 +137,18 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    publicNetworkAccess: empty(subnetId) ? 'Enabled' : 'Disabled'
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    // Nothing else here: Flex Consumption refuses most properties of other plans, ftpsState among
+    // them (it has no FTP). tests/infra has the list.
     siteConfig: {
       minTlsVersion: '1.2'
-      ftpsState: 'Disabled'
     }
     functionAppConfig: {
       deployment: {
         storage: {
           type: 'blobContainer'
-          value: '${account.properties.primaryEndpoints.blob}${packageContainerName}'
+          value: '${blobUri}${packageContainer}'
           authentication: {
             type: 'UserAssignedIdentity'
             userAssignedIdentityResourceId: identity.id
@@ -120,8 +156,15 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         }
       }
       scaleAndConcurrency: {
-        maximumInstanceCount: 40
+        // Of each function, and all HTTP functions count as one.
+        maximumInstanceCount: maximumInstances
         instanceMemoryMB: instanceMemoryMB
+        alwaysReady: alwaysReady
+        triggers: {
+          http: {
+            perInstanceConcurrency: httpConcurrency
+          }
+        }
       }
       runtime: {
         name: 'python'
@@ -131,19 +174,25 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'
   properties: union(hostSettings, appSettings, settingOverrides)
 }
 
 // Deploying takes a token, too: no user name and password opens the app's deployment endpoint.
-resource noPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [for endpoint in ['ftp', 'scm']: {
+resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
-  name: endpoint
+  name: 'ftp'
   properties: {
     allow: false
   }
-}]
+}
 
-output name string = app.name
+resource noScmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: app
+  name: 'scm'
+  properties: {
+    allow: false
+  }
+}

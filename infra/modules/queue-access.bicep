@@ -1,49 +1,54 @@
 // Who may talk to the app: senders add to one queue and read nothing, consumers read the other.
+import { QueueNames, roles } from '../types.bicep'
+
 param storageAccountName string
-param requestQueueName string
-param completionQueueName string
-param senderIds array
-param consumerIds array
+param queueNames QueueNames
+param senderIds string[]
+param consumerIds string[]
 
-// Built-in roles; their ids are the same in every tenant.
-// Storage Queue Data Message Sender: add messages, nothing else.
-var storageQueueDataMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
-// Storage Queue Data Message Processor: peek, receive and delete messages, nothing else.
-var storageQueueDataMessageProcessor = '8a0f0c08-91a1-4084-bc3d-661d67233fed'
-
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageAccountName
 }
 
-resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' existing = {
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' existing = {
   parent: account
   name: 'default'
 }
 
-resource requests 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' existing = {
+resource requests 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' existing = {
   parent: queueService
-  name: requestQueueName
+  name: queueNames.requests
 }
 
-resource completions 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' existing = {
+resource completions 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' existing = {
   parent: queueService
-  name: completionQueueName
+  name: queueNames.completions
 }
 
-resource senders 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for senderId in senderIds: {
-  name: guid(requests.id, senderId, storageQueueDataMessageSender)
-  scope: requests
-  properties: {
-    principalId: senderId
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageQueueDataMessageSender)
+resource senders 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for senderId in senderIds: {
+    name: guid(requests.id, senderId, roles.storageQueueDataMessageSender)
+    scope: requests
+    properties: {
+      principalId: senderId
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        roles.storageQueueDataMessageSender
+      )
+    }
   }
-}]
+]
 
-resource consumers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for consumerId in consumerIds: {
-  name: guid(completions.id, consumerId, storageQueueDataMessageProcessor)
-  scope: completions
-  properties: {
-    principalId: consumerId
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageQueueDataMessageProcessor)
+resource consumers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for consumerId in consumerIds: {
+    name: guid(completions.id, consumerId, roles.storageQueueDataMessageProcessor)
+    scope: completions
+    properties: {
+      principalId: consumerId
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        roles.storageQueueDataMessageProcessor
+      )
+    }
   }
-}]
+]

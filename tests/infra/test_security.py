@@ -1,251 +1,217 @@
-"""What must never be in the infrastructure, and that roles are as narrow as the documents say."""
+"""What must never be in the infrastructure, and what closes it to the internet."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.infra.bicep import FILES, INFRA, Declared, Expression, read
+from tests.infra.compiler import ROOT
+from tests.infra.snapshots import NAMES, read, texts
 
-EVERY_FILE = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-ROLES = {
-    "storageBlobDataOwner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
-    "storageQueueDataContributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
-    "storageTableDataContributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
-    "monitoringMetricsPublisher": "3913510d-42f4-4e42-8a64-420c390055eb",
-    "storageQueueDataMessageSender": "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a",
-    "storageQueueDataMessageProcessor": "8a0f0c08-91a1-4084-bc3d-661d67233fed",
-}
-"""The built-in roles that may be given: neither Owner nor any Contributor of resources."""
+EVERY_ENVIRONMENT = pytest.mark.parametrize("name", NAMES)
+EVERY_FILE = pytest.mark.parametrize(
+    "path", sorted((ROOT / "infra").rglob("*.bicep*")), ids=lambda path: path.name
+)
+STORAGE = "Microsoft.Storage/storageAccounts"
 _ASKS_FOR_KEYS = r"\blist(Keys|AccountSas|ServiceSas|Secrets|\w*Credentials)\b"
-SECRET_NAME = r"key$|secret|password|connection"
-GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def made(kind: str) -> list[Declared]:
-    """Every resource of a type that the files make."""
-    found = [one for path in FILES for one in read(path).resources if one.kind == kind]
-    return [one for one in found if not one.existing]
-
-
-def module(name: str) -> Path:
-    return INFRA / "modules" / f"{name}.bicep"
-
-
-def assignments(name: str) -> dict[str, dict[str, Any]]:
-    found = [one for one in read(module(name)).resources if one.kind.endswith("/roleAssignments")]
-    return {one.symbol: one.body for one in found}
-
-
-def places(held: Any, name: str) -> Iterator[Any]:
-    """Every value that a property has, wherever it is."""
-    if isinstance(held, dict):
-        yield from (one for key, one in held.items() if key == name)
-        held = list(held.values())
-    if isinstance(held, list):
-        for one in held:
-            yield from places(one, name)
-
-
-def test_storage_has_no_shared_keys_no_public_blobs_and_no_plain_http() -> None:
-    (account,) = made("Microsoft.Storage/storageAccounts")
-    properties = account.body["properties"]
+@EVERY_ENVIRONMENT
+def test_storage_has_no_shared_keys_no_public_blobs_and_no_plain_http(name: str) -> None:
+    properties = read(name).one(STORAGE)["properties"]
     assert properties["allowSharedKeyAccess"] is False
     assert properties["allowBlobPublicAccess"] is False
     assert properties["supportsHttpsTrafficOnly"] is True
     assert properties["minimumTlsVersion"] == "TLS1_2"
-    (container,) = made("Microsoft.Storage/storageAccounts/blobServices/containers")
-    assert container.body["properties"]["publicAccess"] == "None"
+    for container in read(name).of(f"{STORAGE}/blobServices/containers"):
+        assert container["properties"]["publicAccess"] == "None"
 
 
-def test_the_app_takes_https_only_and_no_passwords() -> None:
-    (site,) = made("Microsoft.Web/sites")
-    properties = site.body["properties"]
-    assert properties["httpsOnly"] is True
-    assert properties["siteConfig"] == {"minTlsVersion": "1.2", "ftpsState": "Disabled"}
-    assert site.body["identity"]["type"] == "UserAssigned"
-    deployment = properties["functionAppConfig"]["deployment"]["storage"]["authentication"]
-    assert deployment["type"] == "UserAssignedIdentity"
-    (policies,) = made("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
-    assert policies.body["properties"] == {"allow": False}
+@EVERY_ENVIRONMENT
+def test_the_app_takes_https_only_and_no_passwords(name: str) -> None:
+    site = read(name).one("Microsoft.Web/sites")
+    assert site["properties"]["httpsOnly"] is True
+    assert site["properties"]["siteConfig"]["minTlsVersion"] == "1.2"
+    assert site["identity"]["type"] == "UserAssigned"
+    storage = site["properties"]["functionAppConfig"]["deployment"]["storage"]
+    assert storage["authentication"]["type"] == "UserAssignedIdentity"
+    policies = read(name).of("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
+    held = {one["name"].rpartition("/")[2]: one["properties"] for one in policies}
+    assert held == {"ftp": {"allow": False}, "scm": {"allow": False}}
 
 
-def test_logs_are_written_with_a_token_only() -> None:
-    (component,) = made("Microsoft.Insights/components")
-    assert component.body["properties"]["DisableLocalAuth"] is True
-    settings = read(module("app")).variables["hostSettings"]
-    assert "Authorization=AAD" in settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]
-
-
-@EVERY_FILE
-def test_no_url_is_plain_http(path: Path) -> None:
-    assert "http:" not in path.read_text(encoding="utf-8").casefold()
+@EVERY_ENVIRONMENT
+def test_logs_are_written_with_a_token_only(name: str) -> None:
+    component = read(name).one("Microsoft.Insights/components")
+    assert component["properties"]["DisableLocalAuth"] is True
+    assert "Authorization=AAD" in read(name).settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]
 
 
 @EVERY_FILE
-def test_no_key_is_asked_for_and_no_output_tells_a_secret(path: Path) -> None:
+def test_no_url_is_plain_http_and_no_key_is_asked_for(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
+    assert "http://" not in text.casefold()
     assert not re.search(_ASKS_FOR_KEYS, text, re.IGNORECASE)
     assert not re.search(r"AccountKey=|SharedAccessSignature", text, re.IGNORECASE)
-    for name, told in read(path).outputs.items():
-        secret = r"connection_?string|secret|password|token\b|key\b|sas\b"
-        assert not re.search(secret, f"{name} {told}", re.IGNORECASE), name
 
 
-@EVERY_FILE
-def test_no_action_is_a_wildcard(path: Path) -> None:
-    assert [text for text in read(path).strings() if "*" in text and "/" in text] == [
-        text for text in read(path).strings() if text.startswith("*/15 ")
-    ]
+@EVERY_ENVIRONMENT
+def test_no_output_tells_a_secret(name: str) -> None:
+    secret = r"connection_?string|secret|password|token\b|key\b|sas\b"
+    assert [one for one in texts(read(name).outputs) if re.search(secret, one, re.IGNORECASE)] == []
 
 
-def test_only_the_named_builtin_roles_are_given() -> None:
-    named = {
-        name: held
-        for path in FILES
-        for name, held in read(path).variables.items()
-        if isinstance(held, str) and GUID.fullmatch(held)
-    }
-    assert named == ROLES
-    everywhere = [
-        one for path in FILES for text in read(path).strings() for one in GUID.findall(text)
-    ]
-    assert sorted(everywhere) == sorted(ROLES.values()), "an id without a name"
-
-
-def test_every_assignment_has_the_same_name_when_it_is_deployed_again() -> None:
-    found = made("Microsoft.Authorization/roleAssignments")
-    assert len(found) == 5
-    for one in found:
-        scope = one.body["scope"]
-        who = one.body["properties"]["principalId"]
-        assert re.fullmatch(rf"guid\({scope}\.id, {who}, [\w.]+\)", one.body["name"]), one.symbol
-
-
-def test_senders_only_send_requests_and_consumers_only_take_events() -> None:
-    found = assignments("queue-access")
-    assert set(found) == {"senders", "consumers"}
-    queues = {one.symbol: one.body for one in read(module("queue-access")).resources}
-    for symbol, queue, name, role in (
-        ("senders", "requests", "requestQueueName", "storageQueueDataMessageSender"),
-        ("consumers", "completions", "completionQueueName", "storageQueueDataMessageProcessor"),
-    ):
-        assert found[symbol]["scope"] == queue
-        assert queues[queue]["name"] == Expression(name)
-        assert role in found[symbol]["properties"]["roleDefinitionId"]
-
-
-def test_whoever_may_send_may_send_to_the_request_queue_alone() -> None:
-    role = "storageQueueDataMessageSender"
-    given = [
-        (path, one)
-        for path in FILES
-        for one in read(path).resources
-        if one.kind.endswith("/roleAssignments")
-        and role in str(one.body["properties"]["roleDefinitionId"])
-    ]
-    for path, one in given:
-        (scope,) = [held for held in read(path).resources if held.symbol == one.body["scope"]]
-        assert scope.kind == "Microsoft.Storage/storageAccounts/queueServices/queues"
-        assert scope.body["name"] == Expression("requestQueueName")
-    assert [(path.stem, one.symbol) for path, one in given] == [("queue-access", "senders")]
-
-
-def test_a_topic_gets_what_a_sender_gets_and_delivers_with_its_own_identity() -> None:
-    file = read(module("event-subscription"))
-    assert [one.kind for one in file.resources if not one.existing] == [
-        "Microsoft.EventGrid/topics/eventSubscriptions"
-    ]
-    (sender,) = file.modules
-    assert sender.kind == "queue-access.bicep"
-    assert sender.body["params"]["senderIds"] == ["topic.identity.principalId"]
-    assert sender.body["params"]["consumerIds"] == []
-    (subscription,) = made("Microsoft.EventGrid/topics/eventSubscriptions")
-    assert subscription.body["dependsOn"] == ["sender"]
-    properties = subscription.body["properties"]
-    assert properties["eventDeliverySchema"] == "CloudEventSchemaV1_0"
-    # Shared keys are off, so that any other way would be refused.
-    assert "destination" not in properties
-    delivery = properties["deliveryWithResourceIdentity"]
-    assert delivery["identity"] == {"type": "SystemAssigned"}
-    assert delivery["destination"]["endpointType"] == "StorageQueue"
-    assert delivery["destination"]["properties"]["queueName"] == Expression("requestQueueName")
-
-
-def test_alerts_reach_the_app_by_https_and_in_the_common_schema_alone() -> None:
-    (group,) = made("Microsoft.Insights/actionGroups")
-    kinds = {name: held for name, held in group.body["properties"].items() if "Receivers" in name}
-    assert set(kinds) == {"webhookReceivers"}, "no mail, no text message, nothing else"
-    (receiver,) = kinds["webhookReceivers"]
-    assert receiver["serviceUri"].startswith("'https://${app.properties.defaultHostName}/api/")
-    assert receiver["useCommonAlertSchema"] is True
-    assert receiver["useAadAuth"] == Expression("!empty(webhookObjectId)")
-    assert {"objectId", "identifierUri", "tenantId"} <= set(receiver)
-
-
-def test_the_sample_alert_is_severe_and_off_until_it_is_switched_on() -> None:
-    (alert,) = made("Microsoft.Insights/metricAlerts")
-    properties = alert.body["properties"]
-    assert properties["severity"] == 1
-    assert properties["enabled"] == Expression("sampleEnabled")
-    assert list(places(properties["criteria"], "values")) == [["DeleteFile"]]
-    (action,) = properties["actions"]
-    assert action["actionGroupId"] == Expression("actionGroup.id")
-    assert "restorePlan: samplePlan" in action["webHookProperties"]
-
-
-def test_events_and_alerts_are_let_in_by_parameters_that_are_off() -> None:
-    main = read(INFRA / "main.bicep")
-    off = {
-        "eventTopicIds": [],
-        "alertFunctionKey": "",
-        "alertWebhookObjectId": "",
-        "alertWebhookIdentifierUri": "",
-        "sampleAlertAccountId": "",
-        "sampleAlertPlan": "",
-        "sampleAlertEnabled": False,
-    }
-    assert {name: main.params[name] for name in off} == off
-    text = (INFRA / "main.bicep").read_text(encoding="utf-8")
-    assert "'modules/event-subscription.bicep' = [for topicId in eventTopicIds: {" in text
-    assert "'modules/alert.bicep' = if (!empty(alertFunctionKey)) {" in text
+@EVERY_ENVIRONMENT
+def test_no_action_is_a_wildcard(name: str) -> None:
+    definitions = read(name).of("Microsoft.Authorization/roleDefinitions")
+    assert [one for one in texts(definitions) if "*" in one] == []
 
 
 @EVERY_FILE
 def test_a_key_is_a_secure_parameter_and_goes_nowhere_but_into_the_webhook(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    keys = [name for name in read(path).params if re.search(SECRET_NAME, name, re.IGNORECASE)]
-    for name in keys:
+    named = re.findall(r"^param (\w*(?:[kK]ey|[sS]ecret|[pP]assword)) (\w+)", text, re.MULTILINE)
+    for name, kind in named:
+        assert kind == "string"
         assert re.search(rf"@secure\(\)\nparam {name} string\b", text), name
-        uses = [line for line in text.splitlines() if re.search(rf"\b{name}\b", line)]
-        uses = [line.strip() for line in uses if not line.startswith("param ")]
-        assert all(
-            line.startswith(("serviceUri: 'https://", "functionKey: ", "module alert "))
-            for line in uses
-        ), name
-    assert (path.stem in {"main", "alert"}) is bool(keys)
+        uses = [line.strip() for line in text.splitlines() if re.search(rf"\b{name}\b", line)]
+        uses = [line for line in uses if not line.startswith("param ")]
+        allowed = ("serviceUri: 'https://", "functionKey: ", "module alert ")
+        assert all(line.startswith(allowed) for line in uses), name
+    assert (path.name in {"main.bicep", "alert.bicep"}) is bool(named)
 
 
-def test_the_app_has_its_roles_on_its_own_storage_and_logs() -> None:
-    found = assignments("app-access")
-    scopes = {symbol: body["scope"] for symbol, body in found.items()}
-    assert scopes == {"onStorage": "account", "onLogs": "applicationInsights"}
-    assert read(module("app-access")).variables["storageRoles"] == [
-        "storageBlobDataOwner",
-        "storageQueueDataContributor",
-        "storageTableDataContributor",
-    ]
+# --- open, and closed
 
 
-def test_the_role_in_a_vault_is_given_for_that_vault_alone() -> None:
-    (assignment,) = assignments("vault-access").values()
-    assert assignment["scope"] == "vault"
-    assert "role.name" in assignment["properties"]["roleDefinitionId"]
-    (role,) = made("Microsoft.Authorization/roleDefinitions")
-    group = read(module("vault-access")).variables["vaultGroupId"]
-    assert group == Expression("resourceGroup().id")
-    assert list(places(role.body, "assignableScopes")) == [["vaultGroupId"]]
+def test_without_the_private_profile_there_is_no_network_and_nothing_to_pay_for() -> None:
+    kinds = {one["type"].partition("/")[0] for one in read("smallest").resources}
+    assert kinds == {
+        "Microsoft.Authorization",
+        "Microsoft.Insights",
+        "Microsoft.ManagedIdentity",
+        "Microsoft.OperationalInsights",
+        "Microsoft.Resources",
+        "Microsoft.Storage",
+        "Microsoft.Web",
+    }
+    assert read("smallest").one(STORAGE)["properties"]["networkAcls"]["defaultAction"] == "Allow"
+    assert read("smallest").one("Microsoft.Web/sites")["properties"]["publicNetworkAccess"] == (
+        "Enabled"
+    )
+    for kind in ("Microsoft.Authorization/locks", "Microsoft.Insights/diagnosticSettings"):
+        assert read("smallest").of(kind) == []
+    workspace = read("smallest").one("Microsoft.OperationalInsights/workspaces")
+    assert workspace["properties"]["workspaceCapping"] is None
+    blobs = read("smallest").one(f"{STORAGE}/blobServices")["properties"]
+    assert blobs["deleteRetentionPolicy"] == {"enabled": False}
+
+
+@pytest.mark.parametrize("name", ["everything", "landing-zone"])
+def test_the_private_profile_closes_storage_and_app(name: str) -> None:
+    account = read(name).one(STORAGE)["properties"]
+    assert account["publicNetworkAccess"] == "Disabled"
+    # Event Grid delivers as a trusted service: it has no other way in.
+    assert account["networkAcls"] == {"bypass": "AzureServices", "defaultAction": "Deny"}
+    site = read(name).one("Microsoft.Web/sites")["properties"]
+    assert site["publicNetworkAccess"] == "Disabled"
+    endpoints = read(name).of("Microsoft.Network/privateEndpoints")
+    targets = {
+        (*one["properties"]["privateLinkServiceConnections"][0]["properties"]["groupIds"],)
+        for one in endpoints
+    }
+    assert targets == {("blob",), ("queue",), ("table",), ("sites",)}
+
+
+def test_a_new_network_has_a_subnet_that_flex_consumption_takes() -> None:
+    snapshot = read("everything")
+    network = snapshot.one("Microsoft.Network/virtualNetworks")
+    subnets = {one["name"]: one["properties"] for one in network["properties"]["subnets"]}
+    (delegation,) = subnets["app"]["delegations"]
+    assert delegation["properties"] == {"serviceName": "Microsoft.App/environments"}
+    site = snapshot.one("Microsoft.Web/sites")["properties"]
+    assert site["virtualNetworkSubnetId"] == f"{network['id']}/subnets/app"
+    assert subnets["app"]["addressPrefix"] != subnets["endpoints"]["addressPrefix"]
+    for endpoint in snapshot.of("Microsoft.Network/privateEndpoints"):
+        assert endpoint["properties"]["subnet"]["id"] == f"{network['id']}/subnets/endpoints"
+
+
+def test_zones_are_made_when_they_are_asked_for_and_endpoints_entered_in_them() -> None:
+    kind = "Microsoft.Network/privateDnsZones"
+    made = {one["name"] for one in read("everything").of(kind)}
+    assert made == {
+        "privatelink.blob.core.windows.net",
+        "privatelink.queue.core.windows.net",
+        "privatelink.table.core.windows.net",
+        "privatelink.azurewebsites.net",
+    }
+    groups = read("everything").of("Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
+    entered = {
+        one["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"]
+        for one in groups
+    }
+    assert {one.rpartition("/")[2] for one in entered} == made
+    assert len(read("everything").of(f"{kind}/virtualNetworkLinks")) == len(made)
+
+
+def test_what_exists_already_is_used_and_not_made() -> None:
+    snapshot = read("landing-zone")
+    for kind in (
+        "Microsoft.Resources/resourceGroups",
+        "Microsoft.ManagedIdentity/userAssignedIdentities",
+        "Microsoft.OperationalInsights/workspaces",
+        "Microsoft.Network/virtualNetworks",
+        "Microsoft.Network/privateDnsZones",
+    ):
+        assert snapshot.of(kind) == [], kind
+    site = snapshot.one("Microsoft.Web/sites")
+    (identity,) = site["identity"]["userAssignedIdentities"]
+    assert identity.endswith("/userAssignedIdentities/restore")
+    assert site["properties"]["virtualNetworkSubnetId"].endswith("/spoke/subnets/functions")
+    logs = snapshot.one("Microsoft.Insights/components")["properties"]["WorkspaceResourceId"]
+    assert logs.endswith("/workspaces/central")
+    for one in snapshot.of("Microsoft.Insights/diagnosticSettings"):
+        assert one["properties"]["workspaceId"] == logs
+    (zone,) = snapshot.of("Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
+    assert "-blob/" in zone["id"]
+
+
+def test_tags_are_on_everything_that_can_have_some() -> None:
+    bare = {
+        "Microsoft.Authorization",
+        "Microsoft.EventGrid",
+    }
+    for one in read("everything").resources:
+        part_of_another = one["type"].count("/") > 1
+        if part_of_another or one["type"].partition("/")[0] in bare:
+            continue
+        if one["type"] == "Microsoft.Insights/diagnosticSettings":
+            continue
+        assert one["tags"].items() >= {"costCenter": "4711", "owner": "storage team"}.items()
+        assert one["tags"]["azd-env-name"] == "everything", one["id"]
+
+
+def test_writes_are_logged_where_diagnostics_are_on() -> None:
+    found = read("everything").of("Microsoft.Insights/diagnosticSettings")
+    assert {one["id"].split("/")[9] for one in found} == {
+        "blobServices",
+        "queueServices",
+        "tableServices",
+    }
+    for one in found:
+        logs = {log["category"] for log in one["properties"]["logs"] if log["enabled"]}
+        assert logs == {"StorageWrite", "StorageDelete"}
+
+
+def test_a_lock_a_soft_delete_and_a_cap_are_there_when_asked_for() -> None:
+    snapshot = read("everything")
+    lock = snapshot.one("Microsoft.Authorization/locks")
+    assert lock["properties"]["level"] == "CanNotDelete"
+    assert lock["id"].startswith(snapshot.one(STORAGE)["id"])
+    blobs = snapshot.one(f"{STORAGE}/blobServices")["properties"]
+    assert blobs["deleteRetentionPolicy"] == {"enabled": True, "days": 14}
+    assert blobs["containerDeleteRetentionPolicy"] == {"enabled": True, "days": 14}
+    workspace = snapshot.one("Microsoft.OperationalInsights/workspaces")
+    assert workspace["properties"]["workspaceCapping"] == {"dailyQuotaGb": 5}

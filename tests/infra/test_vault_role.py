@@ -13,7 +13,8 @@ import pytest
 from restore_core.arm import ArmClient
 from restore_core.arm_ids import ProtectedItemId, VaultId
 from restore_core.backup import AzureBackup
-from tests.infra.bicep import INFRA, ROOT, read
+from tests.infra.compiler import ROOT
+from tests.infra.snapshots import NAMES, read
 from tests.patience import PATIENCE
 from tests.restore_core.given import ITEM, NOW, VAULT, request_of, sample
 from tests.simulators.arm_server import Call, Reply, by_path, serving
@@ -107,17 +108,31 @@ def test_the_role_has_the_actions_of_the_calls_and_no_others(
 ) -> None:
     assert calls[0] == set(ACTION_OF), "a call has no action in the table, or none makes it"
     needed = {f"{_PROVIDER}/{ACTION_OF[call]}" for call in calls[0]}
-    actions = read(INFRA / "modules/vault-access.bicep").variables["vaultActions"]
-    assert set(actions) == needed
-    assert len(actions) == len(needed)
-
-
-def test_the_role_is_made_of_these_actions_alone() -> None:
-    resources = read(INFRA / "modules/vault-access.bicep").resources
-    (role,) = [one.body for one in resources if one.kind.endswith("/roleDefinitions")]
-    assert role["properties"]["permissions"] == [
-        {"actions": "vaultActions", "notActions": [], "dataActions": [], "notDataActions": []}
+    roles = [
+        one["properties"]
+        for name in NAMES
+        for one in read(name).of("Microsoft.Authorization/roleDefinitions")
     ]
+    assert len(roles) == 3
+    for role in roles:
+        (permissions,) = role["permissions"]
+        actions = permissions["actions"]
+        assert set(actions) == needed
+        assert len(actions) == len(needed)
+        assert permissions == {
+            "actions": actions,
+            "notActions": [],
+            "dataActions": [],
+            "notDataActions": [],
+        }
+
+
+def test_the_role_that_apps_share_has_the_same_actions() -> None:
+    own = (ROOT / "infra/modules/vault-role.bicep").read_text(encoding="utf-8")
+    shared = (ROOT / "infra/vault-role.bicep").read_text(encoding="utf-8")
+    for text in (own, shared):
+        assert re.search(r"^import \{ vaultActions \} from '", text, re.MULTILINE)
+        assert re.findall(r"^ +actions: (.+)$", text, re.MULTILINE) == ["vaultActions"]
 
 
 def test_nothing_but_the_vault_client_calls_azure() -> None:
