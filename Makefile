@@ -46,7 +46,7 @@ test-setup: setup
 AZ ?= $(shell command -v az)
 
 test-az: setup
-	@test -n "$(AZ)" || { echo "test-az did not run: there is no az on the PATH. Install azure-cli 2.91.0 (pip install azure-cli==2.91.0, in an environment of its own) and name it: make test-az AZ=/path/to/az" >&2; exit 1; }
+	@test -n "$(AZ)" || { echo "test-az did not run: there is no az on the PATH. Install azure-cli 2.91.0 in an environment of its own and name it: make test-az AZ=/path/to/az" >&2; exit 1; }
 	AZ="$(abspath $(AZ))" $(BIN)/python -m pytest -q -rs tests/az/test_real_az.py
 
 # The campaigns at full size; small ones are part of the tests.
