@@ -205,9 +205,7 @@ def cancelled(scene: Scene) -> Json:
     job_id = scene.vault.pace.wait_for(
         look, what="the job of the restore to cancel", seconds=_LISTED_SECONDS, every=2
     )
-    scene.app.send(
-        {"schemaVersion": "1.0", "action": "cancel", "requestId": request["requestId"]}
-    )
+    scene.app.send({"schemaVersion": "1.0", "action": "cancel", "requestId": request["requestId"]})
     end = scene.app.end_of(request["requestId"], seconds=RESTORE_SECONDS)
     if end["phase"] == "Completed":
         raise NotRun("the restore was over before the cancel reached it")

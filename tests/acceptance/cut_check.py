@@ -4,6 +4,7 @@ the answer? The app finds its restores again by that, after a crash and after a 
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import Any
 
@@ -64,15 +65,14 @@ def _sent(scene: Scene, folder: str, number: int) -> tuple[str, str | None, dict
         noted = {"id": str(uuid.uuid4()), "before": before}
         # Noted first: after a crash the job is looked for, and no second POST is sent under it.
         scene.journal.note(key, noted)
-        try:
+        # Where sending fails, it may have arrived all the same: the job list tells.
+        with contextlib.suppress(OSError):
             post_and_cut(
                 scene.vault.restore_url(point),
                 scene.vault.restore_body(scene.place.target("cut"), folder),
                 client_request_id=noted["id"],
                 token=scene.vault.token,
             )
-        except OSError:
-            pass  # it may have arrived all the same; the job list tells
     known = set(noted["before"])
 
     def look() -> dict[str, Json] | None:

@@ -75,7 +75,9 @@ class Place:
 
     def guards(self) -> dict[str, Any]:
         """The rules that the app gets: this vault, this share, the targets of the checks."""
-        targets = [self.target(name).pattern for name in (*ALLOWED_TARGETS, f"{VAULT_ONLY_TARGETS}-*")]
+        targets = [
+            self.target(name).pattern for name in (*ALLOWED_TARGETS, f"{VAULT_ONLY_TARGETS}-*")
+        ]
         rule = {
             "name": "acceptance",
             "vaults": [self.vault_id],

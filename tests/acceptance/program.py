@@ -14,15 +14,21 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
+from azure.identity import AzureCliCredential
+
 from local.process import ChildFailedError
 from local.stack import Stack
 from tests.acceptance.arm import Arm
+from tests.acceptance.azure_app import AzureApp, built_package, compiled_template
+from tests.acceptance.azure_estate import AzureEstate
+from tests.acceptance.azure_files import AzureFiles
 from tests.acceptance.estate import Estate, EstateError, Kind
 from tests.acceptance.journal import Journal, JournalError
 from tests.acceptance.local_estate import SUBSCRIPTION, LocalEstate
 from tests.acceptance.naming import Names, new_run_name
 from tests.acceptance.neutral import Neutral
 from tests.acceptance.pace import Pace, SystemClock
+from tests.acceptance.person import Person
 from tests.acceptance.recorder import Recorder
 from tests.acceptance.run import ALL_CHECKS, Run
 
@@ -258,4 +264,26 @@ def _azure(
     recorder: Recorder,
     opened: ExitStack,
 ) -> Estate:
-    raise NotImplementedError
+    """The estate in Azure, as whoever is signed in with `az login`."""
+    credential = opened.enter_context(AzureCliCredential(subscription=names.subscription))
+    person = Person(credential=credential)
+    arm = Arm(ARM_ENDPOINT, token=person.token, pace=pace, recorder=recorder)
+    opened.callback(arm.close)
+    region = str(chosen.region)
+    return AzureEstate(
+        names=names,
+        region=region,
+        arm=arm,
+        person=person,
+        files=AzureFiles(credential, pace=pace),
+        app=AzureApp(
+            names=names,
+            region=region,
+            arm=arm,
+            person=person,
+            journal=journal,
+            template=compiled_template,
+            package=lambda: built_package(chosen.package),
+        ),
+        vaulted=chosen.vaulted,
+    )

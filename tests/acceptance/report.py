@@ -107,8 +107,10 @@ class Result:
     def page(self) -> str:
         """The result for people."""
         lines = [f"Acceptance run {self.run}, answered by the {self.kind}", ""]
-        for one in self.outcomes:
-            lines.append(f"  {one.status:8}{one.check:18}{one.seconds:7.1f} s  {one.why}".rstrip())
+        lines += [
+            f"  {one.status:8}{one.check:18}{one.seconds:7.1f} s  {one.why}".rstrip()
+            for one in self.outcomes
+        ]
         if self.problem:
             lines += ["", f"  The run ended early: {self.problem}"]
         lines += ["", f"  {'passed' if self.passed else 'NOT passed'}"]

@@ -1,0 +1,192 @@
+"""A strict Azure on loopback, for the tests of the estate: every path, api-version and body that it
+takes is written down here, and anything else is a problem that the test sees.
+
+It can fail from any call on, before or after the call has done its work, as when a machine or a
+network dies in the middle of a run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.acceptance import fake_routes
+from tests.acceptance.fake_world import World
+
+Json = dict[str, Any]
+Headers = dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An answer."""
+
+    status: int = 200
+    body: Json | None = None
+    headers: Headers = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A call as it came; `path` is decoded and in small letters, `spelled` as it was written."""
+
+    method: str
+    path: str
+    spelled: str
+    query: Mapping[str, str]
+    body: Any
+    raw: bytes
+    origin: str
+
+
+@dataclass
+class FakeAzure:
+    """The service. `fails_at` is the number of the first call that fails; all later ones do."""
+
+    token: str
+    world: World = field(default_factory=World)
+    fails_at: int | None = None
+    after: bool = False
+    """Whether the first call that fails has done its work."""
+    problems: list[str] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
+    url: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, call: Call, headers: Mapping[str, str]) -> Reply | None:
+        """The answer, or None: the connection is cut."""
+        with self._lock:
+            number = len(self.methods)
+            self.methods.append(call.method)
+            down = self.fails_at is not None and number >= self.fails_at
+            if down and not (self.after and number == self.fails_at):
+                return None
+            if headers.get("Authorization") != f"Bearer {self.token}":
+                self.problems.append(f"{call.method} {call.path} without the token")
+                return Reply(status=401)
+            self.world.tick()
+            reply = self._routed(call)
+            return None if down else reply
+
+    def _routed(self, call: Call) -> Reply:
+        for route in fake_routes.ROUTES:
+            found = re.fullmatch(route.pattern, call.path)
+            if found is None or route.method != call.method:
+                continue
+            if (version := call.query.get("api-version")) != route.version:
+                self.problems.append(f"{call.method} {call.path}: api-version {version}")
+            if route.body is not None and (wrong := differs(route.body, call.body)):
+                self.problems.append(f"{call.method} {call.path}: {wrong}")
+                return _error(400, "BadRequest", wrong)
+            if route.filter and call.query.get("$filter") != route.filter:
+                given = call.query.get("$filter")
+                self.problems.append(f"{call.method} {call.path}: $filter {given}")
+            status, body, headers = route.do(self.world, call, found.groupdict())
+            return Reply(status=status, body=body, headers=headers)
+        self.problems.append(f"no such call: {call.method} {call.path}")
+        return _error(404, "InvalidResourceType", "No such call.")
+
+
+def differs(wanted: Any, given: Any, where: str = "body") -> str:
+    """How a body differs from what is taken: a type stands for any value of it, a key that ends in
+    `?` may be missing; nothing for a body that is taken.
+    """
+    if isinstance(wanted, type):
+        return "" if isinstance(given, wanted) else f"{where} is no {wanted.__name__}"
+    if isinstance(wanted, re.Pattern):
+        fits = isinstance(given, str) and wanted.fullmatch(given)
+        return "" if fits else f"{where} is {given!r}"
+    if isinstance(wanted, dict):
+        if not isinstance(given, dict):
+            return f"{where} is no object"
+        known = {key.rstrip("?"): (key.endswith("?"), held) for key, held in wanted.items()}
+        for key in given.keys() - known.keys():
+            return f"{where}.{key} is unknown"
+        for key, (optional, held) in known.items():
+            if key not in given:
+                if not optional:
+                    return f"{where}.{key} is missing"
+            elif told := differs(held, given[key], f"{where}.{key}"):
+                return told
+        return ""
+    return "" if wanted == given else f"{where} is {given!r}, not {wanted!r}"
+
+
+def _error(status: int, code: str, message: str) -> Reply:
+    return Reply(status=status, body={"error": {"code": code, "message": message}})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # An answer leaves in one piece: two small ones wait for one another for 40 ms.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    azure: ClassVar[FakeAzure]
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+    def _handle(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        spelled = unquote(parts.path)
+        is_json = "json" in self.headers.get("Content-Type", "")
+        call = Call(
+            method=self.command,
+            path=spelled.lower(),
+            spelled=spelled,
+            query=query,
+            body=json.loads(raw) if raw and is_json else None,
+            raw=raw,
+            origin=self.azure.url,
+        )
+        reply = self.azure.answer(call, dict(self.headers))
+        if reply is None:
+            self.close_connection = True
+            return
+        content = json.dumps(reply.body).encode() if reply.body is not None else b""
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if reply.status != 204:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+        self.wfile.flush()
+
+    do_GET = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
+
+
+@contextmanager
+def serving(azure: FakeAzure) -> Iterator[FakeAzure]:
+    """Serve on a free port of loopback."""
+    handler = type("Handler", (_Handler,), {"azure": azure})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        azure.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield azure
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def zip_names(content: bytes) -> list[str]:
+    """The names in a zip file."""
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        return archive.namelist()
+
+
+Doing = Callable[[World, Call, Mapping[str, str]], tuple[int, Json | None, Headers]]

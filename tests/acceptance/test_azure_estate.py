@@ -1,0 +1,104 @@
+"""The estate in Azure, on a strict service: made once, found again, and taken away whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.acceptance.arm import ArmError
+from tests.acceptance.azure_stage import MemoryFiles, estate_on, token
+from tests.acceptance.estate import EstateError
+from tests.acceptance.fake_azure import FakeAzure, serving, zip_names
+from tests.acceptance.fake_world import World
+from tests.acceptance.pace import OutOfTimeError
+from tests.acceptance.place import FILES
+
+
+@pytest.fixture
+def azure() -> Iterator[FakeAzure]:
+    """The service, empty."""
+    with serving(FakeAzure(token=token())) as azure:
+        yield azure
+        assert azure.problems == []
+
+
+def whole(azure: FakeAzure, folder: Path, files: MemoryFiles) -> None:
+    """One start of a run, as far as the estate goes."""
+    with estate_on(azure, folder, files) as estate:
+        estate.prepare()
+        estate.deploy().close()
+        estate.tear_down()
+
+
+def left(world: World) -> list[str]:
+    """What is still there; a role of the whole subscription is somebody else's."""
+    return [key for key in world.resources if not key.endswith("/roledefinitions/bbbb")]
+
+
+def test_an_estate_is_made_with_files_backup_app_and_rules(
+    azure: FakeAzure, tmp_path: Path
+) -> None:
+    files = MemoryFiles()
+    with estate_on(azure, tmp_path, files) as estate:
+        estate.prepare()
+        estate.deploy().close()
+
+        assert files.read_all(estate.place.source) == FILES
+        assert len(azure.world.points) == 1
+        assert zip_names(azure.world.published) == ["function_app.py", "restore-guards.json"]
+        roles = [key for key in azure.world.resources if "/roleassignments/" in key]
+        assert len(roles) == 2 + 4 + 1
+
+
+def test_a_second_start_changes_nothing_that_is_there(azure: FakeAzure, tmp_path: Path) -> None:
+    files = MemoryFiles()
+    with estate_on(azure, tmp_path, files) as estate:
+        estate.prepare()
+    done = len(azure.methods)
+    with estate_on(azure, tmp_path, files) as estate:
+        estate.prepare()
+    assert set(azure.methods[done:]) == {"GET", "PUT"}
+    assert azure.methods[done:].count("PUT") == 1, "the resource group alone"
+    assert len(azure.world.points) == 1
+
+
+def test_nothing_is_left_after_a_teardown(azure: FakeAzure, tmp_path: Path) -> None:
+    whole(azure, tmp_path, MemoryFiles())
+    assert left(azure.world) == []
+
+
+def test_a_teardown_of_nothing_is_no_error(azure: FakeAzure, tmp_path: Path) -> None:
+    with estate_on(azure, tmp_path, MemoryFiles()) as estate:
+        assert estate.tear_down() == []
+
+
+def calls_of_a_whole_run(folder: Path) -> list[str]:
+    with serving(FakeAzure(token=token())) as azure:
+        whole(azure, folder, MemoryFiles())
+        return azure.methods
+
+
+def test_a_run_that_dies_at_any_call_is_made_whole_by_the_next(tmp_path: Path) -> None:
+    methods = calls_of_a_whole_run(tmp_path / "whole")
+    assert len(methods) > 80
+    ways = [
+        (number, after)
+        for number, method in enumerate(methods)
+        # Whether a read was answered makes no difference to the service.
+        for after in ((False,) if method == "GET" else (False, True))
+    ]
+    for number, after in ways:
+        folder = tmp_path / f"{number}-{after}"
+        files = MemoryFiles()
+        with serving(FakeAzure(token=token(), fails_at=number, after=after)) as azure:
+            with pytest.raises((ArmError, EstateError, OutOfTimeError, requests.RequestException)):
+                whole(azure, folder, files)
+            azure.fails_at = None
+
+            whole(azure, folder, files)
+
+            assert azure.problems == [], (number, after)
+            assert left(azure.world) == [], (number, after)
