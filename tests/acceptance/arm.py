@@ -86,7 +86,7 @@ class Arm:
         token: Callable[[], str] | None,
         pace: Pace,
         recorder: Recorder,
-        verify: str | bool = True,
+        session: requests.Session | None = None,
     ) -> None:
         """`token` gives a bearer token; None sends none, as for an endpoint on this machine."""
         self.endpoint = endpoint.rstrip("/")
@@ -94,9 +94,9 @@ class Arm:
         self.pace = pace
         self._recorder = recorder
         self._auth = _Bearer(token)
-        self._session = requests.Session()
-        self._session.verify = verify
-        self._session.trust_env = token is not None
+        self._session = session or requests.Session()
+        if token is None:
+            self._session.trust_env = False  # no proxy is on the way to this machine
 
     def close(self) -> None:
         """Close the connections."""

@@ -89,7 +89,7 @@ class AzureApp:
         template: Callable[[], Json],
         package: Callable[[], Path],
         origin: Callable[[str], str] = lambda host: f"https://{host}",
-        verify: str | bool = True,
+        session: Callable[[], requests.Session] = requests.Session,
     ) -> None:
         """`template` and `package` are made when they are needed, and not before."""
         self._names = names
@@ -100,7 +100,7 @@ class AzureApp:
         self._template = template
         self._package = package
         self._origin = origin
-        self._verify = verify
+        self._session = session
 
     def deploy(self, person: str) -> Deployed:
         """Deploy infra/; where everything is."""
@@ -132,16 +132,8 @@ class AzureApp:
             f"Microsoft.Web/sites/{deployed.app}"
         )
         origin = self._origin(_deployment_host(self._arm.get(site, bodies.SITES)))
-        with requests.Session() as session:
-            session.verify = self._verify
-            with file.open("rb") as content:
-                answer = session.post(
-                    f"{origin}/api/publish?RemoteBuild=false&Deployer=acceptance",
-                    data=content,
-                    headers={**self._authorization(), "Content-Type": "application/zip"},
-                    timeout=300,
-                    allow_redirects=False,
-                )
+        with self._session() as session:
+            answer = self._sent(session, origin, file)
             if answer.status_code not in (200, 202):
                 raise EstateError(
                     f"the package was not taken: {answer.status_code} {answer.text[:300]}"
@@ -171,13 +163,29 @@ class AzureApp:
             names=(deployed.requests, deployed.completions),
         )
 
+    def _sent(self, session: requests.Session, origin: str, file: Path) -> requests.Response:
+        try:
+            with file.open("rb") as content:
+                return session.post(
+                    f"{origin}/api/publish?RemoteBuild=false&Deployer=acceptance",
+                    data=content,
+                    headers={**self._authorization(), "Content-Type": "application/zip"},
+                    timeout=300,
+                    allow_redirects=False,
+                )
+        except requests.RequestException as error:
+            raise EstateError(f"the package could not be sent: {error}") from error
+
     def _is_deployed(self, session: requests.Session, origin: str) -> bool | None:
-        answer = session.get(
-            f"{origin}/api/deployments/latest",
-            headers=self._authorization(),
-            timeout=60,
-            allow_redirects=False,
-        )
+        try:
+            answer = session.get(
+                f"{origin}/api/deployments/latest",
+                headers=self._authorization(),
+                timeout=60,
+                allow_redirects=False,
+            )
+        except requests.RequestException:
+            return None  # asked again, until the time is up
         if answer.status_code in _NO_STATUS:
             return None
         if answer.status_code != 200:

@@ -18,7 +18,7 @@ from azure.core.credentials import AccessToken
 from tests.acceptance.arm import Arm
 from tests.acceptance.azure_app import AzureApp
 from tests.acceptance.azure_estate import AzureEstate
-from tests.acceptance.fake_azure import FakeAzure
+from tests.acceptance.fake_azure import FakeAzure, session_to
 from tests.acceptance.journal import Journal
 from tests.acceptance.naming import Names
 from tests.acceptance.neutral import Neutral
@@ -108,7 +108,9 @@ def estate_on(
     )
     recorder = Recorder(folder / "recordings", neutral, kind="azure")
     person = Person(credential=Credential())
-    arm = Arm(azure.url, token=person.token, pace=pace, recorder=recorder)
+    arm = Arm(
+        azure.url, token=person.token, pace=pace, recorder=recorder, session=session_to(azure)
+    )
     app = AzureApp(
         names=NAMES,
         region="westeurope",
@@ -118,6 +120,7 @@ def estate_on(
         template=lambda: {"$schema": "a template"},
         package=lambda: package(folder),
         origin=lambda host: f"{azure.url}/scm/{host}",
+        session=lambda: session_to(azure),
     )
     try:
         with recorder.step("estate"):

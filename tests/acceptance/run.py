@@ -7,6 +7,7 @@ is taken away, unless it is to be kept.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,10 +48,10 @@ class Run:
         problem = ""
         try:
             self._work(chosen)
-        except (ArmError, EstateError, OutOfTimeError) as error:
-            problem = str(error)
         except KeyboardInterrupt:
             problem = "interrupted"
+        except Exception as error:  # noqa: BLE001  (nothing may keep the estate from going)
+            problem = self._told(error)
         if problem:
             self.tell(problem)
         if keep:
@@ -66,10 +67,17 @@ class Run:
                 kept = self.estate.tear_down()
         except KeyboardInterrupt:
             return self._result(_joined(problem, "interrupted while taking it away"))
-        except (ArmError, EstateError, OutOfTimeError) as error:
-            return self._result(_joined(problem, f"taking it away failed: {error}"))
+        except Exception as error:  # noqa: BLE001  (the result says so)
+            return self._result(_joined(problem, f"taking it away failed: {self._told(error)}"))
         self.journal.finish()
         return self._result(problem, torn_down=True, kept=kept)
+
+    def _told(self, error: Exception) -> str:
+        """What went wrong; of what nobody foresaw, where it came from as well."""
+        if isinstance(error, ArmError | EstateError | OutOfTimeError | AzureError):
+            return str(error)
+        self.tell("".join(traceback.format_exception(error)))
+        return f"{type(error).__name__}: {error}"
 
     def _work(self, chosen: frozenset[str]) -> None:
         self.tell("preparing the estate")
