@@ -61,9 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run; the exit code."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
-    _end_in_order()
     try:
         with ExitStack() as opened:
+            opened.enter_context(_ended_in_order())
             emulated = _emulated(parser, chosen, opened)
             run = opened.enter_context(_assembled(chosen, emulated))
             if chosen.teardown:
@@ -110,15 +110,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _end_in_order() -> None:
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end a run as Ctrl-C does: with its estate taken away."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, interrupt)
+    named = (signal.SIGTERM, getattr(signal, "SIGHUP", None))
+    before = {number: signal.signal(number, interrupt) for number in named if number is not None}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _emulated(

@@ -15,7 +15,6 @@ from tests.acceptance.fake_world import World
 from tests.acceptance.pace import OutOfTimeError
 from tests.acceptance.place import FILES
 
-
 PARTS = 4
 """The calls at which a run dies are spread over so many tests, which can run side by side."""
 
