@@ -224,20 +224,25 @@ def with_guards(package: Path, guards: Json, output: Path) -> Path:
 
 def compiled_template(bicep: Path = TEMPLATE) -> Json:
     """infra/ as an ARM template, by whichever Bicep compiler is there."""
+    done = compile_bicep(bicep)
+    if done.returncode != 0:
+        raise EstateError(f"infra/ does not compile: {done.stderr.strip()[-1000:]}")
+    template: Json = json.loads(done.stdout)
+    return template
+
+
+def compile_bicep(file: Path) -> subprocess.CompletedProcess[str]:
+    """Compile a file; the template on its standard output, what is wrong on the other."""
     command = compiler()
     if not command:
         raise EstateError(
             "no Bicep compiler was found: put `bicep` on the PATH, name it by BICEP, or run "
             "`az bicep install`"
         )
-    source = ["--file", str(bicep)] if command[0].endswith("az") else [str(bicep)]
-    done = subprocess.run(
+    source = ["--file", str(file)] if command[-2:] == ["bicep", "build"] else [str(file)]
+    return subprocess.run(
         [*command, *source, "--stdout"], capture_output=True, text=True, check=False
     )
-    if done.returncode != 0:
-        raise EstateError(f"infra/ does not compile: {done.stderr.strip()[-1000:]}")
-    template: Json = json.loads(done.stdout)
-    return template
 
 
 def compiler() -> list[str]:

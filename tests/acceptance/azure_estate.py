@@ -25,6 +25,7 @@ from tests.acceptance.place import (
     Files,
     Place,
     Share,
+    place_of,
 )
 from tests.acceptance.vault import BACKUP, Vault
 
@@ -77,13 +78,7 @@ class AzureEstate:
     @property
     def place(self) -> Place:
         """Where the checks take place."""
-        names = self._names
-        source = Share(account_id=names.account_id(names.source_account), name=SOURCE_SHARE)
-        return Place(
-            vault_id=names.vault_id,
-            source=source,
-            target_account_id=names.account_id(names.target_account),
-        )
+        return place_of(self._names)
 
     @property
     def _vault(self) -> Vault:

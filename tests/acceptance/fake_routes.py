@@ -82,7 +82,8 @@ def _location(call: Call, operation: Operation) -> dict[str, str]:
 
 
 def _provider(world: World, call: Call, names: Mapping[str, str]) -> Done:
-    return 200, {"namespace": names["name"], "registrationState": "Registered"}, {}
+    state = "NotRegistered" if names["name"] in world.unregistered else "Registered"
+    return 200, {"namespace": names["name"], "registrationState": state}, {}
 
 
 def _put_group(world: World, call: Call, _: Mapping[str, str]) -> Done:
@@ -126,6 +127,13 @@ def _put_below(parent: str) -> Doing:
         return 201, world.resources[call.path], {}
 
     return put
+
+
+def _assign(world: World, call: Call, names: Mapping[str, str]) -> Done:
+    if world.unknown_principals:
+        world.unknown_principals -= 1
+        return _error(400, "PrincipalNotFound")
+    return _put_below("account")(world, call, names)
 
 
 def _put_vault(world: World, call: Call, names: Mapping[str, str]) -> Done:
@@ -335,7 +343,10 @@ def _job(world: World, call: Call, names: Mapping[str, str]) -> Done:
 
 
 def _job_body(job_id: str, job: Json) -> Json:
-    return {"name": job_id, "properties": {k: job[k] for k in ("operation", "status")}}
+    properties = {key: job[key] for key in ("operation", "status")}
+    if job["status"] == "Failed":
+        properties["errorDetails"] = [{"errorCode": 1073871825, "errorString": "it went wrong"}]
+    return {"name": job_id, "properties": properties}
 
 
 def _operation(world: World, call: Call, names: Mapping[str, str]) -> Done:
@@ -575,7 +586,7 @@ ROUTES: tuple[Route, ...] = (
         "PUT",
         f"{_ACCOUNT}{_AUTHORIZATION}/roleassignments/[^/]+",
         ROLES,
-        _put_below("account"),
+        _assign,
         body=_ASSIGNMENT,
     ),
     _route("GET", f"{_ACCOUNT}{_AUTHORIZATION}/locks", LOCKS, _named("locks")),

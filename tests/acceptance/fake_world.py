@@ -36,6 +36,12 @@ class World:
     soft_delete: bool = False
     keeps_container: bool = False
     """Whether unregistering is refused while backup data is soft-deleted."""
+    unregistered: set[str] = field(default_factory=set)
+    """Resource providers that the subscription does not have."""
+    failing_job: str = ""
+    """The kind of job that fails."""
+    unknown_principals: int = 0
+    """How many role assignments are refused, since the principal is not known everywhere yet."""
     calls: int = 0
     resources: dict[str, Json] = field(default_factory=dict)
     operations: dict[str, Operation] = field(default_factory=dict)
@@ -58,8 +64,9 @@ class World:
         self.busy = {path: key for path, key in self.busy.items() if not self.operations[key].done}
         for job in self.jobs.values():
             if job["status"] == "InProgress" and job["ends"] <= self.calls:
-                job["status"] = "Completed"
-                job["effect"]()
+                job["status"] = "Failed" if job["operation"] == self.failing_job else "Completed"
+                if job["status"] == "Completed":
+                    job["effect"]()
 
     def begin(
         self, path: str, effect: Callable[[], None], *, job_id: str | None = None

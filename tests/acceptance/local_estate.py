@@ -34,6 +34,7 @@ from tests.acceptance.place import (
     Files,
     Place,
     Share,
+    place_of,
 )
 
 SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
@@ -102,13 +103,7 @@ class LocalEstate:
     @property
     def place(self) -> Place:
         """Where the checks take place."""
-        names = self._names
-        source = Share(account_id=names.account_id(names.source_account), name=SOURCE_SHARE)
-        return Place(
-            vault_id=names.vault_id,
-            source=source,
-            target_account_id=names.account_id(names.target_account),
-        )
+        return place_of(self._names)
 
     def prepare(self) -> None:
         """Write the shares, the recovery points and the vault."""

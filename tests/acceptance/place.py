@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tests.acceptance.naming import Names
+
 SOURCE_SHARE = "acceptance"
 POLICY = "acceptance"
 ALLOWED_TARGETS = ("full", "items", "cancel", "cut")
@@ -86,6 +88,15 @@ class Place:
             "originalLocation": "overwrite",
         }
         return {"schemaVersion": "1.0", "rules": [rule]}
+
+
+def place_of(names: Names) -> Place:
+    """The place of a run, which follows from its names."""
+    return Place(
+        vault_id=names.vault_id,
+        source=Share(account_id=names.account_id(names.source_account), name=SOURCE_SHARE),
+        target_account_id=names.account_id(names.target_account),
+    )
 
 
 class Files(Protocol):
