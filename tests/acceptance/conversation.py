@@ -7,10 +7,10 @@ more. So a run that is started again sends what it sent before, and misses nothi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import HttpResponseError
 from azure.storage.queue import QueueClient, QueueServiceClient
 
 from tests.acceptance.journal import Journal
@@ -20,6 +20,19 @@ Json = dict[str, Any]
 REQUESTS, COMPLETIONS = "restore-requests", "restore-completions"
 _ROLE_SECONDS = 15 * 60.0
 _FORBIDDEN = 403
+
+
+def _allowed(do: Callable[[], object]) -> bool:
+    """Do something; False after a refusal (403), since the role may be on its way. Whoever waits
+    for it gives up in the end.
+    """
+    try:
+        do()
+    except HttpResponseError as error:
+        if error.status_code != _FORBIDDEN:
+            raise
+        return False
+    return True
 
 
 class Conversation:
@@ -52,15 +65,8 @@ class Conversation:
         text = json.dumps(message)
 
         def look() -> bool | None:
-            try:
-                self._requests.send_message(text, time_to_live=-1)
-            except ClientAuthenticationError:
-                return None
-            except HttpResponseError as error:
-                if error.status_code == _FORBIDDEN:
-                    return None
-                raise
-            return True
+            sent = _allowed(lambda: self._requests.send_message(text, time_to_live=-1))
+            return True if sent else None
 
         self._pace.wait_for(
             look, what="the right to send messages", seconds=_ROLE_SECONDS, every=15
@@ -70,7 +76,7 @@ class Conversation:
         """Wait for so many different ends of a request; the data of the last."""
 
         def look() -> Json | None:
-            self._take()
+            _allowed(self._take)
             found = self._journal.events(request_id)
             return found[-1]["data"] if len(found) >= phases else None
 

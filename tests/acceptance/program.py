@@ -270,7 +270,9 @@ def _azure(
     opened: ExitStack,
 ) -> Estate:
     """The estate in Azure, as whoever is signed in with `az login`."""
-    credential = opened.enter_context(AzureCliCredential(subscription=names.subscription))
+    credential = opened.enter_context(
+        AzureCliCredential(subscription=names.subscription, process_timeout=60)
+    )
     person = Person(credential=credential)
     arm = Arm(ARM_ENDPOINT, token=person.token, pace=pace, recorder=recorder)
     opened.callback(arm.close)
