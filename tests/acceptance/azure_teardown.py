@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tests.acceptance import bodies
@@ -24,6 +25,8 @@ _STORAGE_FILTER = "backupManagementType eq 'AzureStorage'"
 _CUSTOM_ROLES = "type eq 'CustomRole'"
 _JOB_SECONDS = 10 * 60.0
 _GONE_SECONDS = 10 * 60.0
+_REFUSED = 400
+_REFUSED_SECONDS = 5 * 60.0
 
 
 class AzureTeardown:
@@ -131,11 +134,31 @@ class AzureTeardown:
             f"{self._names.vault_id}/backupProtectionContainers", BACKUP, filter=_STORAGE_FILTER
         )
         for container in containers:
-            path = (
-                f"{self._names.vault_id}/backupFabrics/Azure/protectionContainers/"
-                f"{container['name']}"
-            )
-            self._arm.delete(path, BACKUP)
+            name = container["name"]
+            path = f"{self._names.vault_id}/backupFabrics/Azure/protectionContainers/{name}"
+            self._insist("the account's registration", partial(self._arm.delete, path, BACKUP))
+
+    def _insist(self, what: str, do: Callable[[], object]) -> None:
+        """Do something that is refused (400) for some minutes after what it waits for is done."""
+        refused: ArmError | None = None
+
+        def look() -> bool | None:
+            nonlocal refused
+            try:
+                do()
+            except ArmError as error:
+                if error.answer.status != _REFUSED:
+                    raise
+                refused = error
+                return None
+            return True
+
+        try:
+            self._arm.pace.wait_for(look, what=what, seconds=_REFUSED_SECONDS, every=30)
+        except OutOfTimeError:
+            if refused is None or self._arm.pace.left <= 0:
+                raise
+            raise refused from None
 
     def _remove_locks(self) -> None:
         """Azure Backup's lock on the account, where it was set all the same, would hold all."""
@@ -170,7 +193,7 @@ class AzureTeardown:
             self._arm.delete(self._names.account_id(account), bodies.STORAGE)
 
     def _delete_vault(self) -> None:
-        self._arm.delete(self._names.vault_id, bodies.VAULTS)
+        self._insist("the vault", lambda: self._arm.delete(self._names.vault_id, bodies.VAULTS))
 
     def _delete_workspaces(self) -> None:
         """With `force`, or the workspace is kept for 14 days."""

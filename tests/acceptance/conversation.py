@@ -72,13 +72,13 @@ class Conversation:
             look, what="the right to send messages", seconds=_ROLE_SECONDS, every=15
         )
 
-    def end_of(self, request_id: str, *, phases: int = 1, seconds: float) -> Json:
-        """Wait for so many different ends of a request; the data of the last."""
+    def end_of(self, request_id: str, *, seconds: float) -> Json:
+        """Wait for the end of a request; its data."""
 
         def look() -> Json | None:
             _allowed(self._take)
             found = self._journal.events(request_id)
-            return found[-1]["data"] if len(found) >= phases else None
+            return found[-1]["data"] if found else None
 
         return self._pace.wait_for(
             look, what=f"the end of request {request_id}", seconds=seconds, every=5

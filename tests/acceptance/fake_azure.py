@@ -11,7 +11,7 @@ import json
 import re
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -236,6 +236,3 @@ def zip_names(content: bytes) -> list[str]:
     """The names in a zip file."""
     with zipfile.ZipFile(BytesIO(content)) as archive:
         return archive.namelist()
-
-
-Doing = Callable[[World, Call, Mapping[str, str]], tuple[int, Json | None, Headers]]

@@ -12,7 +12,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote
 
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 ELIDED = "<elided>"
@@ -128,8 +128,3 @@ def _parameters(query: str) -> Iterator[str]:
     for name, value in parse_qsl(query, keep_blank_values=True):
         shown = quote(value, safe=":;,'") if name.lower() in _KEPT_QUERY else ELIDED
         yield f"{name}={shown}"
-
-
-def path_of(url: str) -> str:
-    """The path of a URL, decoded."""
-    return unquote(urlsplit(url).path)

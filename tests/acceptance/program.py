@@ -28,7 +28,7 @@ from tests.acceptance.local_estate import SUBSCRIPTION, LocalEstate
 from tests.acceptance.naming import Names, new_run_name
 from tests.acceptance.neutral import Neutral
 from tests.acceptance.pace import Pace, SystemClock
-from tests.acceptance.person import Person
+from tests.acceptance.person import KeptTokens, Person
 from tests.acceptance.recorder import Recorder
 from tests.acceptance.run import ALL_CHECKS, Run
 
@@ -270,9 +270,8 @@ def _azure(
     opened: ExitStack,
 ) -> Estate:
     """The estate in Azure, as whoever is signed in with `az login`."""
-    credential = opened.enter_context(
-        AzureCliCredential(subscription=names.subscription, process_timeout=60)
-    )
+    signed_in = AzureCliCredential(subscription=names.subscription, process_timeout=60)
+    credential = KeptTokens(opened.enter_context(signed_in))
     person = Person(credential=credential)
     arm = Arm(ARM_ENDPOINT, token=person.token, pace=pace, recorder=recorder)
     opened.callback(arm.close)
