@@ -75,42 +75,30 @@ def parameters(names: Names, region: str, person: str) -> Json:
     }
 
 
+@dataclass(frozen=True, kw_only=True)
 class AzureApp:
     """Deploys the app."""
 
-    def __init__(
-        self,
-        *,
-        names: Names,
-        region: str,
-        arm: Arm,
-        person: Person,
-        journal: Journal,
-        template: Callable[[], Json],
-        package: Callable[[], Path],
-        origin: Callable[[str], str] = lambda host: f"https://{host}",
-        session: Callable[[], requests.Session] = requests.Session,
-    ) -> None:
-        """`template` and `package` are made when they are needed, and not before."""
-        self._names = names
-        self._region = region
-        self._arm = arm
-        self._person = person
-        self._journal = journal
-        self._template = template
-        self._package = package
-        self._origin = origin
-        self._session = session
+    names: Names
+    region: str
+    arm: Arm
+    person: Person
+    journal: Journal
+    template: Callable[[], Json]
+    package: Callable[[], Path]
+    """Template and package are made when they are needed, and not before."""
+    origin: Callable[[str], str] = "https://{}".format
+    session: Callable[[], requests.Session] = requests.Session
 
     def deploy(self, person: str) -> Deployed:
         """Deploy infra/; where everything is."""
         path = (
-            f"{self._names.subscription_id}/providers/Microsoft.Resources/deployments/"
-            f"{self._names.deployment}"
+            f"{self.names.subscription_id}/providers/Microsoft.Resources/deployments/"
+            f"{self.names.deployment}"
         )
-        given = parameters(self._names, self._region, person)
-        body = bodies.deployment(self._region, self._template(), given)
-        properties = self._arm.put(path, bodies.DEPLOYMENTS, body)["properties"]
+        given = parameters(self.names, self.region, person)
+        body = bodies.deployment(self.region, self.template(), given)
+        properties = self.arm.put(path, bodies.DEPLOYMENTS, body)["properties"]
         told = {name.upper(): held["value"] for name, held in properties["outputs"].items()}
         missing = [name for name in OUTPUTS if not told.get(name)]
         if missing:
@@ -126,26 +114,26 @@ class AzureApp:
 
     def upload(self, deployed: Deployed, guards: Json) -> None:
         """Upload the package with a run's rules in it, and wait until its functions are there."""
-        file = with_guards(self._package(), guards, self._journal.folder / "package.zip")
+        file = with_guards(self.package(), guards, self.journal.folder / "package.zip")
         site = (
-            f"{self._names.subscription_id}/resourceGroups/{deployed.group}/providers/"
+            f"{self.names.subscription_id}/resourceGroups/{deployed.group}/providers/"
             f"Microsoft.Web/sites/{deployed.app}"
         )
-        origin = self._origin(_deployment_host(self._arm.get(site, bodies.SITES)))
-        with self._session() as session:
+        origin = self.origin(_deployment_host(self.arm.get(site, bodies.SITES)))
+        with self.session() as session:
             answer = self._sent(session, origin, file)
             if answer.status_code not in (200, 202):
                 raise EstateError(
                     f"the package was not taken: {answer.status_code} {answer.text[:300]}"
                 )
-            self._arm.pace.wait_for(
+            self.arm.pace.wait_for(
                 lambda: self._is_deployed(session, origin),
                 what="the package to be deployed",
                 seconds=_UPLOAD_SECONDS,
                 every=5,
             )
-        self._arm.pace.wait_for(
-            lambda: self._arm.list(f"{site}/functions", bodies.SITES) or None,
+        self.arm.pace.wait_for(
+            lambda: self.arm.list(f"{site}/functions", bodies.SITES) or None,
             what="the app's functions to be listed",
             seconds=_FUNCTIONS_SECONDS,
             every=20,
@@ -156,10 +144,10 @@ class AzureApp:
         return Conversation(
             QueueServiceClient(
                 f"https://{deployed.storage}.queue.core.windows.net",
-                credential=self._person.credential,
+                credential=self.person.credential,
             ),
-            journal=self._journal,
-            pace=self._arm.pace,
+            journal=self.journal,
+            pace=self.arm.pace,
             names=(deployed.requests, deployed.completions),
         )
 
@@ -197,7 +185,7 @@ class AzureApp:
         return True if status == _SUCCESS else None
 
     def _authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._person.token()}"}
+        return {"Authorization": f"Bearer {self.person.token()}"}
 
 
 def _deployment_host(site: Json) -> str:

@@ -8,10 +8,10 @@ import contextlib
 import uuid
 from typing import Any
 
-from tests.acceptance.checks import CheckFailed, NotRun, Scene, expect
 from tests.acceptance.cut import post_and_cut
 from tests.acceptance.pace import OutOfTimeError
 from tests.acceptance.place import FILES
+from tests.acceptance.scene import CheckFailed, NotRun, Scene, expect
 from tests.acceptance.vault import Point
 
 Json = dict[str, Any]

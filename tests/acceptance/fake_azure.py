@@ -105,24 +105,25 @@ def differs(wanted: Any, given: Any, where: str = "body") -> str:
     `?` may be missing; nothing for a body that is taken.
     """
     if isinstance(wanted, type):
-        return "" if isinstance(given, wanted) else f"{where} is no {wanted.__name__}"
-    if isinstance(wanted, re.Pattern):
-        fits = isinstance(given, str) and wanted.fullmatch(given)
-        return "" if fits else f"{where} is {given!r}"
-    if isinstance(wanted, dict):
-        if not isinstance(given, dict):
-            return f"{where} is no object"
-        known = {key.rstrip("?"): (key.endswith("?"), held) for key, held in wanted.items()}
-        for key in given.keys() - known.keys():
-            return f"{where}.{key} is unknown"
-        for key, (optional, held) in known.items():
-            if key not in given:
-                if not optional:
-                    return f"{where}.{key} is missing"
-            elif told := differs(held, given[key], f"{where}.{key}"):
-                return told
-        return ""
-    return "" if wanted == given else f"{where} is {given!r}, not {wanted!r}"
+        fits = isinstance(given, wanted)
+    elif isinstance(wanted, re.Pattern):
+        fits = isinstance(given, str) and wanted.fullmatch(given) is not None
+    elif isinstance(wanted, dict) and isinstance(given, dict):
+        return _keys_differ(wanted, given, where)
+    else:
+        fits = wanted == given
+    return "" if fits else f"{where} is {given!r}, not {wanted!r}"
+
+
+def _keys_differ(wanted: Json, given: Json, where: str) -> str:
+    known = {key.rstrip("?"): held for key, held in wanted.items()}
+    if unknown := given.keys() - known.keys():
+        return f"{where} has the unknown {sorted(unknown)}"
+    needed = {key for key in wanted if not key.endswith("?")}
+    if missing := needed - given.keys():
+        return f"{where} lacks {sorted(missing)}"
+    told = (differs(known[key], held, f"{where}.{key}") for key, held in given.items())
+    return next(filter(None, told), "")
 
 
 def _error(status: int, code: str, message: str) -> Reply:

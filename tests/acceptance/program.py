@@ -112,12 +112,14 @@ def _parser() -> argparse.ArgumentParser:
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a run as Ctrl-C does: with its estate taken away."""
+    """Let Ctrl-C, SIGTERM and SIGHUP end a run with its estate taken away, in a shell's
+    background too, where Ctrl-C's own signal is ignored otherwise.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    named = (signal.SIGTERM, getattr(signal, "SIGHUP", None))
+    named = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))
     before = {number: signal.signal(number, interrupt) for number in named if number is not None}
     try:
         yield

@@ -106,7 +106,8 @@ class Result:
 
     def page(self) -> str:
         """The result for people."""
-        lines = [f"Acceptance run {self.run}, answered by the {self.kind}", ""]
+        who = "Azure" if self.kind == "azure" else "the emulator"
+        lines = [f"Acceptance run {self.run}, answered by {who}", ""]
         lines += [
             f"  {one.status:8}{one.check:18}{one.seconds:7.1f} s  {one.why}".rstrip()
             for one in self.outcomes

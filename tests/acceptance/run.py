@@ -16,7 +16,7 @@ from typing import Any
 from azure.core.exceptions import AzureError
 
 from tests.acceptance.arm import ArmError
-from tests.acceptance.checks import CHECKS, CheckFailed, NotRun, Scene
+from tests.acceptance.checks import CHECKS
 from tests.acceptance.cut_check import NAME as CUT
 from tests.acceptance.cut_check import cut_connection
 from tests.acceptance.estate import Estate, EstateError, Kept
@@ -24,6 +24,7 @@ from tests.acceptance.journal import Journal
 from tests.acceptance.pace import OutOfTimeError, Pace
 from tests.acceptance.recorder import Recorder
 from tests.acceptance.report import Outcome, Result
+from tests.acceptance.scene import CheckFailed, NotRun, Scene
 from tests.acceptance.vault import Vault
 
 Json = dict[str, Any]

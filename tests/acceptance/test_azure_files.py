@@ -55,10 +55,7 @@ class FileService:
             return 200, self._listed(path)
         if path not in self.files:
             return 404, _error("ResourceNotFound")
-        if method == "DELETE":
-            del self.files[path]
-            return 202, b""
-        return 200, self.files[path]
+        return (202, self.files.pop(path)[:0]) if method == "DELETE" else (200, self.files[path])
 
     def _listed(self, folder: str) -> bytes:
         prefix = f"{folder}/".lstrip("/")
