@@ -12,7 +12,7 @@ REQUESTS ?= 1000
 EXAMPLES ?= 20000
 ALERTS ?= 10000
 
-.PHONY: setup up demo test test-setup bench check format chaos fuzz storm infra docs lock audit package test-az clean
+.PHONY: setup up demo test test-setup bench check format chaos fuzz storm infra docs lock audit package test-az acceptance clean
 
 setup: $(READY)
 
@@ -58,6 +58,14 @@ fuzz: setup
 
 storm: setup
 	$(BIN)/python -m tests.storm --alerts $(ALERTS)
+
+# The whole product in a subscription: make acceptance SUBSCRIPTION=<id> REGION=westeurope, or LOCAL=1 for this machine.
+# docs/acceptance.md says what it does, costs and leaves; RUN, PACKAGE, VAULTED, KEEP and TEARDOWN are explained there.
+acceptance: setup
+	$(BIN)/python -m tests.acceptance \
+		$(if $(LOCAL),--local,$(if $(SUBSCRIPTION),--subscription $(SUBSCRIPTION)) $(if $(REGION),--region $(REGION))) \
+		$(if $(RUN),--run $(RUN)) $(if $(PACKAGE),--package $(PACKAGE)) $(if $(VAULTED),--vaulted) \
+		$(if $(KEEP),--keep) $(if $(TEARDOWN),--teardown)
 
 # What the app costs, beside peers and floors; docs/performance.md explains it.
 bench: setup

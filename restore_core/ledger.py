@@ -69,7 +69,7 @@ class Ledger:
     def save(self, loaded: Loaded, record: RestoreRecord, *, due_at: datetime) -> Advanced:
         """Store a changed record and its row; raises `Conflict` when somebody else was first."""
         saved = self.save_record(loaded, record)
-        self.store.put_open(OpenRow.of(record, due_at))
+        self.store.put_open(_row(loaded, record, due_at))
         return Advanced(loaded=saved, due_at=due_at)
 
     def wait(
@@ -125,7 +125,7 @@ class Ledger:
 
     def postpone(self, loaded: Loaded, *, due_at: datetime) -> Advanced:
         """Leave the record as it is and look again later."""
-        self.store.put_open(OpenRow.of(record_of(loaded), due_at))
+        self.store.put_open(_row(loaded, record_of(loaded), due_at))
         return Advanced(loaded=loaded, due_at=due_at)
 
     def save_record(self, loaded: Loaded, record: RestoreRecord) -> Loaded:
@@ -223,3 +223,12 @@ class Ledger:
         if record.hold_until is not None:
             due = max(due, record.hold_until)
         return min(due, now + LONGEST_WAIT)
+
+
+def _row(loaded: Loaded, record: RestoreRecord, due_at: datetime) -> OpenRow:
+    """Return the row of a record. A cancel that has not been sent needs the record's own step: a
+    look at jobs alone would find the job running and leave the request for minutes.
+    """
+    row = OpenRow.of(record, due_at)
+    unsent = loaded.cancel is not None and record.cancel_sent_at is None
+    return replace(row, needs_attention=True) if unsent else row

@@ -187,6 +187,18 @@ def test_a_cancel_is_looked_at_though_the_job_runs(world: World) -> None:
     assert len(world.vaults.running()) == 7
 
 
+def test_a_cancel_that_comes_before_the_job_is_seen_is_sent_at_the_next_look(
+    world: World,
+) -> None:
+    world.send(request("r1"))
+    assert world.record("r1").phase is Phase.OPERATION_PENDING
+    world.pass_time(2)
+    world.send(cancel("r1"))
+    # The cancel's own step has found the job, and the cancel itself is still to be sent.
+    assert world.record("r1").phase is Phase.JOB_IN_PROGRESS
+    assert calls_of(world, after=POLL)["arm.cancel"] == 1
+
+
 def test_an_end_with_two_jobs_is_seen_and_both_are_followed_to_theirs(world: World) -> None:
     for number in range(5):
         world.send(request(f"r{number:03}"))
