@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 
 import azure.functions as func
 
-from restore_core.answers import HttpAnswer, HttpRequest, broken
-from restore_core.intake import Intake
-from restore_core.ports import Message
-from restore_core.reconciler import Reconciler
+from restore_core.domain.ports import Message
+from restore_core.engine.reconciler import Reconciler
+from restore_core.http_api.answers import HttpAnswer, HttpRequest, broken
+from restore_core.http_api.routes import Intake
 from restore_core.wiring import build, build_intake
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)

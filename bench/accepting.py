@@ -24,7 +24,7 @@ from bench.floor import Inbox, Writer, post
 from bench.scale import PRODUCTION, Scale
 from bench.stage import FOR_EVER, Emulated, arrived, emulated, stored
 from local.stack import Stack
-from restore_core.ports import Message
+from restore_core.domain.ports import Message
 from restore_core.wiring import build
 
 _ROUNDS = 3

@@ -19,7 +19,7 @@ from azure.storage.queue import QueueClient, QueueMessage
 from bench.counting import Transaction
 from bench.estate import Share
 from bench.stage import REQUESTS
-from restore_core.ports import Message
+from restore_core.domain.ports import Message
 
 _KEYS_AND_TYPES = 150
 """About what an entity's body holds beside its text."""

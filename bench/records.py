@@ -22,11 +22,11 @@ from azure.data.tables import TableServiceClient, UpdateMode
 from bench import estate
 from bench.estate import Share
 from bench.stage import Emulated, emulated, stored
-from restore_core.lifecycle import Phase
-from restore_core.ports import Message
-from restore_core.record import OpenRow, RestoreRecord
+from restore_core.domain.lifecycle import Phase
+from restore_core.domain.ports import Message
+from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.settings import Settings
-from restore_core.store import RestoreStore
+from restore_core.storage.tables import RestoreStore
 from restore_core.wiring import build
 
 _REQUEST = "the-pattern-of-all"

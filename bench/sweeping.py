@@ -25,7 +25,7 @@ from bench.machine import cpu_seconds
 from bench.scale import Crowd
 from bench.stage import FOR_EVER, Emulated, by_kind, emulated
 from local.stack import Stack
-from restore_core.reconciler import Reconciler
+from restore_core.engine.reconciler import Reconciler
 from restore_core.wiring import build
 
 _STEP = timedelta(seconds=15)

@@ -19,7 +19,7 @@ from bench.figure import Bar, Figure
 from bench.floor import Inbox
 from bench.scale import Scale
 from bench.stage import emulated, stored
-from restore_core.reconciler import Reconciler
+from restore_core.engine.reconciler import Reconciler
 from restore_core.wiring import build
 
 _SECONDS = 120.0

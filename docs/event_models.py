@@ -1,9 +1,10 @@
 # ruff: noqa: INP001  (docs/ is no package)
 """The events as models, for their JSON Schema alone.
 
-The program writes events and never reads one: `restore_core/events.py` renders them out of
-records, field by field. What a reader may rely on is said here once more, with the program's own
-vocabularies and types; tests compare the names with that file, and the schema with rendered events.
+The program writes events and never reads one: `restore_core/completions/events.py` renders them
+out of records, field by field. What a reader may rely on is said here once more, with the program's
+own vocabularies and types; tests compare the names with that file, and the schema with rendered
+events.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, WithJsonSchema
 
+from restore_core.completions.events import MAX_EVENT_BYTES
+from restore_core.domain.lifecycle import FINAL, Phase, Reason, Rejection
 from restore_core.errors import ErrorClass
-from restore_core.events import MAX_EVENT_BYTES
-from restore_core.fields import FreeText, RequestId, Traceparent, VaultIdText
-from restore_core.lifecycle import FINAL, Phase, Reason, Rejection
-from restore_core.model import Model
-from restore_core.preflight import Outcome
-from restore_core.request import AlternateTarget, Labels, OriginalTarget
+from restore_core.messages.fields import FreeText, RequestId, Traceparent, VaultIdText
+from restore_core.messages.request import AlternateTarget, Labels, OriginalTarget
+from restore_core.messages.validation import Model
+from restore_core.policy.preflight import Outcome
 
 _FINAL = [phase.value for phase in Phase if phase in FINAL]
 _LIST: dict[str, JsonValue] = {"maxItems": MAX_EVENT_BYTES // 2}

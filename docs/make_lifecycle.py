@@ -1,5 +1,5 @@
 # ruff: noqa: INP001  (docs/ is no package)
-"""`python -m docs.make_lifecycle` writes docs/lifecycle.md out of `restore_core.lifecycle`.
+"""`python -m docs.make_lifecycle` writes docs/lifecycle.md out of `restore_core.domain.lifecycle`.
 
 The picture is the transition table, and the sentences are those that stand below each phase and
 event in that module, so that neither can go its own way. A test compares the page with the code.
@@ -12,12 +12,13 @@ import inspect
 from enum import StrEnum
 from pathlib import Path
 
-from restore_core.lifecycle import FINAL, TRANSITIONS, Event, Phase
+from restore_core.domain.lifecycle import FINAL, TRANSITIONS, Event, Phase
 
 PAGE = Path(__file__).resolve().parent / "lifecycle.md"
 
 _HEAD = """\
-<!-- Written by `python -m docs.make_lifecycle` out of restore_core/lifecycle.py. Do not edit. -->
+<!-- Written by `python -m docs.make_lifecycle` out of restore_core/domain/lifecycle.py.
+Do not edit. -->
 
 # The life of a request
 

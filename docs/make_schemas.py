@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from docs.event_models import EndEvent, RejectionEvent
-from restore_core.guards import Guards
-from restore_core.plans import Plans
-from restore_core.request import CancelRequest, RestoreRequest
+from restore_core.alerting.plans import Plans
+from restore_core.messages.request import CancelRequest, RestoreRequest
+from restore_core.policy.guards import Guards
 
 FOLDER = Path(__file__).resolve().parent / "schemas"
 SCHEMAS: dict[str, tuple[str, TypeAdapter[Any]]] = {

@@ -14,7 +14,7 @@ from typing import Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from restore_core.errors import SettingsError
-from restore_core.fields import QUEUE_NAME
+from restore_core.messages.fields import QUEUE_NAME
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 
 from azure.core.exceptions import AzureError
 
-from restore_core.arm import ArmClient
-from restore_core.backup import AzureBackup
-from restore_core.completion import CompletionQueue
+from restore_core.alerting.plans import read_plans
+from restore_core.azure_backup.backup import AzureBackup
+from restore_core.azure_backup.client import ArmClient
+from restore_core.azure_backup.throttling import OURS, Pace
+from restore_core.completions.queue import CompletionQueue
+from restore_core.engine.reconciler import Reconciler
 from restore_core.errors import NotSent
-from restore_core.guards import Guards, read_guards
-from restore_core.intake import Intake
-from restore_core.pacing import OURS, Pace
-from restore_core.plans import read_plans
-from restore_core.queues import Queues, RequestQueue
-from restore_core.reconciler import Reconciler
-from restore_core.reviewed import ReviewedFile
+from restore_core.http_api.routes import Intake
+from restore_core.policy.guards import Guards, read_guards
+from restore_core.policy.reviewed_file import ReviewedFile
 from restore_core.settings import NO_GUARDS, Origin, Settings
-from restore_core.store import RestoreStore
+from restore_core.storage.queues import Queues, RequestQueue
+from restore_core.storage.tables import RestoreStore
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from docs import make_lifecycle, make_schemas
+from restore_core.alerting.plans import read_plans
+from restore_core.domain.lifecycle import FINAL, TRANSITIONS, Event, Phase, Reason, Rejection
 from restore_core.errors import ErrorClass, WaitingFor
-from restore_core.lifecycle import FINAL, TRANSITIONS, Event, Phase, Reason, Rejection
-from restore_core.plans import read_plans
-from restore_core.reading import read_message
-from restore_core.request import CancelRequest, RestoreRequest
+from restore_core.messages.parsing import read_message
+from restore_core.messages.request import CancelRequest, RestoreRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -86,7 +86,7 @@ def test_the_page_of_messages_lists_the_fields_of_a_request() -> None:
 
 
 def test_the_page_of_messages_lists_the_fields_of_a_completion() -> None:
-    source = (ROOT / "restore_core/events.py").read_text(encoding="utf-8")
+    source = (ROOT / "restore_core/completions/events.py").read_text(encoding="utf-8")
     written = re.search(r"^    data = \{\n(.*?)^    \}\n", source, re.DOTALL | re.MULTILINE)
     assert written is not None
     names = re.findall(r'^        "(\w+)": ', written[1], re.MULTILINE)
@@ -177,8 +177,13 @@ def test_every_anchor_is_a_heading(path: Path) -> None:
 def test_the_readme_names_each_module_of_the_product_once() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     _, _, layout = text.partition("## Layout")
-    named = re.findall(r"^\| `restore_core/(\w+)\.py` \|", layout, re.MULTILINE)
-    modules = {path.stem for path in (ROOT / "restore_core").glob("*.py")} - {"__init__"}
+    named = re.findall(r"^\| `restore_core/([\w/]+\.py)` \|", layout, re.MULTILINE)
+    product = ROOT / "restore_core"
+    modules = [
+        path.relative_to(product).as_posix()
+        for path in product.rglob("*.py")
+        if path.name != "__init__.py"
+    ]
     assert sorted(named) == sorted(modules)
 
 

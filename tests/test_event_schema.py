@@ -14,13 +14,21 @@ from typing import Any
 import pytest
 
 from docs.make_schemas import schema
+from restore_core.completions.events import CUT_MARK, render_end, render_rejection
+from restore_core.domain.lifecycle import FINAL, Event, Phase, Reason, Rejection
+from restore_core.domain.record import (
+    Decision,
+    End,
+    FollowedJob,
+    JobError,
+    Part,
+    RestoreRecord,
+    Try,
+)
+from restore_core.domain.vault import JobEnd, Tally
 from restore_core.errors import ArmAnswer, ErrorClass, MessageInvalid, Problem
-from restore_core.events import CUT_MARK, render_end, render_rejection
-from restore_core.lifecycle import FINAL, Event, Phase, Reason, Rejection
-from restore_core.preflight import Outcome
-from restore_core.reading import read_message
-from restore_core.record import Decision, End, FollowedJob, JobError, Part, RestoreRecord, Try
-from restore_core.vault import JobEnd, Tally
+from restore_core.messages.parsing import read_message
+from restore_core.policy.preflight import Outcome
 from tests.restore_core.given import ACCOUNT, ITEM, NOW, OTHER_ACCOUNT, request_of
 from tests.simulators.world import SHAPES, World, cancel, elsewhere, request
 from tests.test_docs import DOCUMENTS, blocks
@@ -264,7 +272,7 @@ def test_what_is_no_event_does_not_fit() -> None:
 
 def written_names(function: str) -> list[set[str]]:
     """The constant keys of each dictionary that a function of events.py writes, outermost first."""
-    tree = ast.parse((ROOT / "restore_core/events.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "restore_core/completions/events.py").read_text(encoding="utf-8"))
     (found,) = [
         node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function
     ]

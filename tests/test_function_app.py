@@ -19,9 +19,9 @@ from azure.functions.meta import Datum
 from azure.functions.queue import QueueMessageInConverter
 
 import function_app
-from restore_core.answers import HttpAnswer, HttpRequest
-from restore_core.intake import Intake
-from restore_core.ports import Message
+from restore_core.domain.ports import Message
+from restore_core.http_api.answers import HttpAnswer, HttpRequest
+from restore_core.http_api.routes import Intake
 
 ROOT = Path(__file__).resolve().parent.parent
 

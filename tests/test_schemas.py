@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from docs.make_schemas import SCHEMAS, schema
-from restore_core.guards import Rule, read_guards
+from restore_core.policy.guards import Rule, read_guards
 
 ROOT = Path(__file__).resolve().parent.parent
 

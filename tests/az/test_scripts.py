@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import jmespath
 import pytest
 
-from restore_core.alerts import read_alert
-from restore_core.envelopes import read_envelope
+from restore_core.messages.alerts import read_alert
+from restore_core.messages.envelopes import read_envelope
 from tests.az import stand_in
 from tests.az.scripts import (
     ENVIRONMENT,

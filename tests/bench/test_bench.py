@@ -16,7 +16,7 @@ from bench.pictures import figure as drawn
 from bench.pictures import overview
 from bench.records import Patterns
 from bench.table import written
-from restore_core.lifecycle import Phase
+from restore_core.domain.lifecycle import Phase
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = (ROOT / "docs/performance.md").read_text(encoding="utf-8")

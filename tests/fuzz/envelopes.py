@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from restore_core.plans import Plans, read_plans
+from restore_core.alerting.plans import Plans, read_plans
 from tests.fuzz.strategies import MAX_MESSAGE, TRICKS, at_limits, good_messages, texts, write
 from tests.simulators.world import ACCOUNTS, SUBSCRIPTION, VAULT, elsewhere, request
 

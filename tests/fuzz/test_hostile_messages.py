@@ -11,9 +11,9 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from local.storage import Azurite
-from restore_core.completion import CompletionQueue
-from restore_core.queues import Queues
+from restore_core.completions.queue import CompletionQueue
 from restore_core.settings import Storage
+from restore_core.storage.queues import Queues
 from tests.fuzz import campaign
 from tests.fuzz.answered import Tally, check_event, check_message, check_url
 from tests.fuzz.campaign import Campaign

@@ -10,8 +10,8 @@ from dataclasses import fields
 
 import pytest
 
-from restore_core import store
 from restore_core.settings import Settings, all_names
+from restore_core.storage import tables as store
 from tests.infra.compiler import ROOT
 from tests.infra.snapshots import NAMES, read
 

@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from restore_core.arm import ArmClient
 from restore_core.arm_ids import ProtectedItemId, VaultId
-from restore_core.backup import AzureBackup
+from restore_core.azure_backup.backup import AzureBackup
+from restore_core.azure_backup.client import ArmClient
 from tests.infra.compiler import ROOT
 from tests.infra.snapshots import NAMES, read
 from tests.patience import PATIENCE
@@ -138,7 +138,7 @@ def test_the_role_that_apps_share_has_the_same_actions() -> None:
 def test_nothing_but_the_vault_client_calls_azure() -> None:
     makers = {
         path.name
-        for path in (ROOT / "restore_core").glob("*.py")
+        for path in (ROOT / "restore_core").rglob("*.py")
         if re.search(r"\bArmClient\b", path.read_text(encoding="utf-8"))
     }
-    assert makers == {"arm.py", "backup.py", "wiring.py"}
+    assert makers == {"client.py", "backup.py", "wiring.py"}

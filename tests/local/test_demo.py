@@ -24,11 +24,11 @@ from local.demo.scenario import Order
 from local.stack import ROOT
 from local.vault.sample import fill_sample
 from local.vault.shares import Layout
-from restore_core.alerts import Alert
-from restore_core.envelopes import read_envelope
-from restore_core.planning import Matched, find_plan, make_request
-from restore_core.plans import read_plans
-from restore_core.request import RestoreRequest
+from restore_core.alerting.planning import Matched, find_plan, make_request
+from restore_core.alerting.plans import read_plans
+from restore_core.messages.alerts import Alert
+from restore_core.messages.envelopes import read_envelope
+from restore_core.messages.request import RestoreRequest
 from tests.local.host.running import eventually
 from tests.patience import PATIENCE
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import strategies as st
 
 from restore_core.errors import MessageInvalid
-from restore_core.reading import read_request
-from restore_core.request import RestoreRequest
+from restore_core.messages.parsing import read_request
+from restore_core.messages.request import RestoreRequest
 
 SUBSCRIPTION = "11112222-3333-4444-8555-666677778888"
 VAULT = (

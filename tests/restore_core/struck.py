@@ -37,13 +37,13 @@ from local.vault import (
 )
 from local.vault.shares import Layout
 from local.vault.ticks import TICKS_PER_SECOND, now_ticks
-from restore_core.arm import ArmClient
-from restore_core.backup import AzureBackup
+from restore_core.azure_backup.backup import AzureBackup
+from restore_core.azure_backup.client import ArmClient
+from restore_core.domain.lifecycle import Phase, Reason
+from restore_core.domain.ports import Message, Vaults
+from restore_core.domain.record import RestoreRecord
+from restore_core.engine.reconciler import Reconciler
 from restore_core.errors import WaitingFor
-from restore_core.lifecycle import Phase, Reason
-from restore_core.ports import Message, Vaults
-from restore_core.reconciler import Reconciler
-from restore_core.record import RestoreRecord
 from restore_core.settings import Settings, Storage
 from tests.patience import PATIENCE
 from tests.simulators.arm_server import ArmServer, Reply, serving

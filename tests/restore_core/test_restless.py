@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from restore_core.domain.lifecycle import Phase
 from restore_core.errors import NoAnswer
-from restore_core.lifecycle import Phase
 from restore_core.settings import Settings
 from tests.simulators.store import rows
 from tests.simulators.world import SETTINGS, World, request

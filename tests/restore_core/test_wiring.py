@@ -13,9 +13,9 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
 from restore_core import wiring
-from restore_core.arm import ArmClient
+from restore_core.azure_backup.client import ArmClient
+from restore_core.engine.reconciler import Reconciler
 from restore_core.errors import FileInvalid, NotSent, SettingsError
-from restore_core.reconciler import Reconciler
 
 AZURITE_LIKE = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=bm9ib2R5;"

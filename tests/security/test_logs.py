@@ -24,15 +24,15 @@ from azure.storage.queue import QueueClient
 from local.storage import ACCOUNT_KEY, Azurite, running
 from local.vault import EmulatorOptions, VaultEmulator
 from restore_core import wiring
-from restore_core.arm import MAX_TEXT, ArmClient
-from restore_core.backup import AzureBackup
-from restore_core.completion import CompletionQueue
+from restore_core.azure_backup.backup import AzureBackup
+from restore_core.azure_backup.client import MAX_TEXT, ArmClient
+from restore_core.completions.queue import CompletionQueue
+from restore_core.domain.ports import Message
+from restore_core.engine.reconciler import Reconciler
 from restore_core.errors import SettingsError, StoreUnavailable
-from restore_core.ports import Message
-from restore_core.queues import Queues
-from restore_core.reconciler import Reconciler
 from restore_core.settings import Settings, Storage
-from restore_core.store import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
+from restore_core.storage.queues import Queues
+from restore_core.storage.tables import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
 from tests.local.vault.arm import ACCOUNT_IDS, SUBSCRIPTION, small_root
 from tests.patience import PATIENCE
 
@@ -269,7 +269,7 @@ def test_a_message_that_breaks_the_app_leaves_a_traceback_and_nothing_of_itself(
     def broken(body: bytes, **_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("restore_core.accepting.read_envelope", broken)
+    monkeypatch.setattr("restore_core.engine.accept.read_envelope", broken)
     now = datetime.now(UTC)
     app.engine.handle_poisoned(Message(id="m1", body=request(), inserted_at=now), now)
     assert app.until_answered()["data"]["reason"] == "Unreadable"

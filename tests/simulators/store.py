@@ -1,7 +1,7 @@
 """Table Storage in memory, as strict as Azure: keys, property sizes, entity sizes, ETags.
 
 Fast, so that thousands of crash points can be run. Held to the same contract tests as the real
-store on Azurite (tests/restore_core/test_store.py).
+store on Azurite (tests/restore_core/storage/test_tables.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import UpdateMode
 
-from restore_core.store import RestoreStore
+from restore_core.storage.tables import RestoreStore
 
 MAX_STRING_UNITS = 32_767
 MAX_ENTITY_BYTES = 1024 * 1024

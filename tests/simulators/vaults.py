@@ -17,12 +17,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from restore_core.arm_ids import ProtectedItemId, StorageAccountId, VaultId
-from restore_core.backup import choose
-from restore_core.errors import ArmAnswer, ArmError, LookupFailed, NoAnswer, NotSent
-from restore_core.lifecycle import Reason
-from restore_core.ports import ChosenPoint, JobListing
-from restore_core.request import ItemSource, RestoreRequest
-from restore_core.vault import (
+from restore_core.azure_backup.backup import choose
+from restore_core.domain.lifecycle import Reason
+from restore_core.domain.ports import ChosenPoint, JobListing
+from restore_core.domain.vault import (
     Job,
     JobEnd,
     Operation,
@@ -32,6 +30,8 @@ from restore_core.vault import (
     ServiceError,
     Tally,
 )
+from restore_core.errors import ArmAnswer, ArmError, LookupFailed, NoAnswer, NotSent
+from restore_core.messages.request import ItemSource, RestoreRequest
 
 
 class Fate(StrEnum):

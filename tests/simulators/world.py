@@ -15,15 +15,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from restore_core.alerting.plans import Plans
+from restore_core.completions.events import event_id
+from restore_core.domain.lifecycle import FINAL
+from restore_core.domain.ports import Message
+from restore_core.domain.record import RestoreRecord
+from restore_core.engine.reconciler import Reconciler
 from restore_core.errors import FileInvalid, Problem, StoreUnavailable
-from restore_core.events import event_id
-from restore_core.guards import Guards
-from restore_core.lifecycle import FINAL
-from restore_core.plans import Plans
-from restore_core.ports import Message
-from restore_core.reconciler import Reconciler
-from restore_core.record import RestoreRecord
-from restore_core.request import PART_ITEMS
+from restore_core.messages.request import PART_ITEMS
+from restore_core.policy.guards import Guards
 from restore_core.settings import Settings, Storage
 from tests.simulators.store import MemoryQueue, MemoryTables, memory_store, rows
 from tests.simulators.vaults import MemoryVaults

@@ -1,0 +1,1 @@
+"""Azure Backup: how it is called, what it answers, and what its errors mean."""

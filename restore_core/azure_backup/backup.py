@@ -1,0 +1,392 @@
+"""Azure Backup's part of ARM: items, recovery points, Resource Guards, the restore POST,
+operations, jobs, cancel.
+
+Knows the URLs and the lists, which it reads to their last page and sorts itself. Refuses to know
+why it is asked. The calls are the ones that recorded traffic shows, and no others: each is an
+action that the app's role must have.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar, assert_never
+
+from restore_core.arm_ids import ProtectedItemId, VaultId
+from restore_core.azure_backup.client import Answer, ArmClient, PreparedPost
+from restore_core.domain.lifecycle import Reason
+from restore_core.domain.ports import ChosenPoint, JobListing
+from restore_core.domain.vault import (
+    Job,
+    Operation,
+    ProtectedItem,
+    RecoveryPoint,
+    read_guard_requests,
+    read_item,
+    read_job,
+    read_operation,
+    read_point,
+)
+from restore_core.errors import ArmAnswer, LookupFailed, NoAnswer
+from restore_core.messages.request import (
+    ItemSource,
+    LatestPoint,
+    LatestPointBefore,
+    PointById,
+    RestoreRequest,
+    ShareSource,
+)
+from restore_core.times import format_time
+
+_ITEM_FILTER = "backupManagementType eq 'AzureStorage' and itemType eq 'AzureFileShare'"
+_OPERATION_ID = re.compile(
+    r"/(?:operationsStatus|operationResults|backupOperations|backupOperationResults)"
+    r"/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=[?/,;\s]|\Z)",
+    re.IGNORECASE,
+)
+_DAY = timedelta(hours=24)
+_MAX_PAGES = 1000
+_MAX_NAMED = 10
+
+
+class RestorePost:
+    """A restore POST that is ready to go."""
+
+    def __init__(self, post: PreparedPost) -> None:
+        """Wrap what is prepared."""
+        self._post = post
+
+    def renew_token(self) -> None:
+        """Replace the token that was refused; raises `NotSent` when there is none."""
+        self._post.renew_token()
+
+    def send(self) -> str:
+        """Send it once and return the operation's id.
+
+        Raises:
+            ArmError: `errors.send_outcome` says what it means. A 202 whose operation cannot be read
+            is
+                `NoAnswer`: the restore may run, and only the job list tells.
+        """
+        answer = self._post.send()
+        if answer.status != 202:
+            raise NoAnswer(f"HTTP {answer.status} where 202 was due")
+        operation_id = operation_id_of(answer)
+        if operation_id is None:
+            raise NoAnswer("the 202 names no operation")
+        return operation_id
+
+
+def operation_id_of(answer: Answer) -> str | None:
+    """Read the operation's id off a 202.
+
+    The header URLs are signed and 3 to 4 KB long since 2024, and the unsigned vault route answers
+    to the id alone: nothing else of them is worth keeping. A cut-off header yields no id.
+    """
+    for name in ("Azure-AsyncOperation", "Location"):
+        match = _OPERATION_ID.search(answer.headers.get(name, ""))
+        if match:
+            return match.group(1).lower()
+    return None
+
+
+Listed = TypeVar("Listed")
+
+
+@dataclass
+class _Entry(Generic[Listed]):
+    """A list of a vault, as read at a time of the monotonic clock."""
+
+    read_at: float
+    rows: tuple[Listed, ...]
+
+
+class _Cache(Generic[Listed]):
+    """One list of each vault, kept for some seconds. Safe to share between threads.
+
+    An error of `read` goes to the caller and is not kept.
+    """
+
+    def __init__(self, read: Callable[[VaultId], tuple[Listed, ...]], seconds: float) -> None:
+        self._read = read
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._entries: dict[str, _Entry[Listed]] = {}
+
+    def get(self, vault: VaultId, *, fresh: bool = False) -> tuple[Listed, ...]:
+        """Return a vault's list: the kept one unless it is too old, or a `fresh` one is wanted."""
+        with self._lock:
+            entry = self._entries.get(vault.key)
+        if entry and not fresh and time.monotonic() - entry.read_at < self._seconds:
+            return entry.rows
+        rows = self._read(vault)
+        with self._lock:
+            self._entries[vault.key] = _Entry(read_at=time.monotonic(), rows=rows)
+        return rows
+
+    def is_old(self, vault: VaultId) -> bool:
+        """Whether the list may be older than the request that looks into it."""
+        with self._lock:
+            entry = self._entries.get(vault.key)
+        return entry is not None and time.monotonic() - entry.read_at > 1
+
+
+class AzureBackup:
+    """The vaults behind one ARM endpoint. Safe to share between threads."""
+
+    def __init__(self, arm: ArmClient, *, name_cache: timedelta) -> None:
+        """Keep item lists and Resource Guards for `name_cache`: they hardly change, and a storm
+        asks for the same ones.
+        """
+        self._arm = arm
+        self._items = _Cache(self._read_items, name_cache.total_seconds())
+        self._guards = _Cache(self._read_guards, name_cache.total_seconds())
+
+    def find_item(self, request: RestoreRequest) -> ProtectedItem:
+        """Find the protected item of a request.
+
+        Raises:
+            LookupFailed: none or several match; the message lists what the vault has.
+            ArmError: the list could not be read.
+        """
+        vault = request.vault
+        items = self._items.get(vault)
+        found = _matching(items, request)
+        if not found and self._items.is_old(vault):
+            # A share that was protected a minute ago is not in an older list.
+            items = self._items.get(vault, fresh=True)
+            found = _matching(items, request)
+        if len(found) == 1:
+            return found[0]
+        wanted = _wanted_source(request)
+        if not found:
+            raise LookupFailed(
+                f"The vault {vault.name} protects no {wanted}. It protects {_named(items)}.",
+                reason=Reason.SOURCE_NOT_FOUND,
+            )
+        ids = ", ".join(str(item.id) for item in found[:_MAX_NAMED])
+        raise LookupFailed(
+            f"The vault {vault.name} protects {len(found)} items that are {wanted}: send one of "
+            f"these as source.protectedItemId: {ids}",
+            reason=Reason.SOURCE_AMBIGUOUS,
+        )
+
+    def choose_point(
+        self, item: ProtectedItem, request: RestoreRequest, *, requested_at: datetime
+    ) -> ChosenPoint:
+        """Choose the recovery point that a request asks for, out of the whole list.
+
+        Raises:
+            LookupFailed: no point is the one; the message says what was searched and what is near.
+            ArmError: the list could not be read.
+        """
+        rows = self._pages(self._arm.url(f"{item.id}/recoveryPoints"))
+        points = [
+            point
+            for _, page in rows
+            for row in _rows(page)
+            if (point := read_point(row)) is not None
+        ]
+        return choose(points, request, requested_at=requested_at)
+
+    def resource_guard_requests(self, vault: VaultId) -> tuple[str, ...]:
+        """Return what a restore's body must carry as `resourceGuardOperationRequests`, empty where
+        no Resource Guard protects restores; raises `ArmError`.
+        """
+        return self._guards.get(vault)
+
+    def prepare_restore(
+        self, item: ProtectedItemId, point_id: str, body: str, client_request_id: str
+    ) -> RestorePost:
+        """Make the restore POST ready; raises `NotSent` when there is no token."""
+        url = self.restore_url(item, point_id)
+        return RestorePost(self._arm.prepare_post(url, body, client_request_id))
+
+    def restore_url(self, item: ProtectedItemId, point_id: str) -> str:
+        """Return the URL of a restore POST."""
+        return self._arm.url(f"{item}/recoveryPoints/{point_id}/restore")
+
+    def operation(self, vault: VaultId, operation_id: str) -> Operation:
+        """Read an operation by the unsigned vault route; raises `ArmError`."""
+        answer = self._arm.get(self._arm.url(f"{vault}/backupOperations/{operation_id}"))
+        return read_operation(answer.body)
+
+    def job(self, vault: VaultId, job_id: str) -> Job:
+        """Read one job with its details; raises `ArmError`."""
+        job = read_job(self._arm.get(self._arm.url(f"{vault}/backupJobs/{job_id}")).body)
+        if job is None:
+            raise NoAnswer("the job's page names no job")
+        return job
+
+    def jobs(self, vault: VaultId, *, since: datetime, now: datetime) -> JobListing:
+        """List the vault's restore jobs from a day before `since`, to the last page.
+
+        The status is never part of the filter: a job that just ended must not fall out of sight.
+        Both clocks may be a day off.
+
+        Raises:
+            ArmError: a page could not be read; a part of a list counts for nothing.
+        """
+        odata = (
+            "operation eq 'Restore' and backupManagementType eq 'AzureStorage' and "
+            f"startTime eq '{_odata_time(since - _DAY)}' and endTime eq '{_odata_time(now + _DAY)}'"
+        )
+        dates: list[datetime | None] = []
+        jobs: list[Job] = []
+        for answer, page in self._pages(self._arm.url(f"{vault}/backupJobs", odata_filter=odata)):
+            dates.append(answer.date)
+            jobs += [job for row in _rows(page) if (job := read_job(row)) is not None]
+        return JobListing(jobs=tuple(jobs), started=dates[0], ended=dates[-1])
+
+    def cancel(self, vault: VaultId, job_id: str) -> None:
+        """Ask for a job to be cancelled; raises `ArmError`. Only the job tells whether it was."""
+        post = self._arm.prepare_post(self._arm.url(f"{vault}/backupJobs/{job_id}/cancel"))
+        try:
+            answer = post.send()
+        except ArmAnswer as error:
+            if error.status != 401:
+                raise
+            post.renew_token()
+            answer = post.send()
+        if answer.status != 202:
+            raise NoAnswer(f"HTTP {answer.status} where 202 was due")
+
+    def _read_items(self, vault: VaultId) -> tuple[ProtectedItem, ...]:
+        url = self._arm.url(f"{vault}/backupProtectedItems", odata_filter=_ITEM_FILTER)
+        return tuple(
+            item
+            for _, page in self._pages(url)
+            for row in _rows(page)
+            if (item := read_item(row, vault)) is not None
+        )
+
+    def _read_guards(self, vault: VaultId) -> tuple[str, ...]:
+        url = self._arm.url(f"{vault}/backupResourceGuardProxies")
+        requests = (
+            one
+            for _, page in self._pages(url)
+            for row in _rows(page)
+            for one in read_guard_requests(row)
+        )
+        # Several proxies may stand for one guard.
+        return tuple(dict.fromkeys(requests))
+
+    def _pages(self, url: str) -> Iterator[tuple[Answer, Mapping[str, Any]]]:
+        """Read a list to its last page; raises `ArmError` rather than give a part of it."""
+        seen: set[str] = set()
+        while True:
+            if url in seen or len(seen) >= _MAX_PAGES:
+                raise NoAnswer("the list's pages do not come to an end")
+            seen.add(url)
+            answer = self._arm.get(url)
+            if not isinstance(answer.body.get("value"), list):
+                raise NoAnswer("the answer is no list")
+            yield answer, answer.body
+            following = answer.body.get("nextLink")
+            if not following:
+                return
+            if not isinstance(following, str):
+                raise NoAnswer("the list's nextLink is no text")
+            url = following
+
+
+def choose(
+    points: Sequence[RecoveryPoint], request: RestoreRequest, *, requested_at: datetime
+) -> ChosenPoint:
+    """Choose a recovery point; the list's own order means nothing. Raises `LookupFailed`."""
+    usable = [point for point in points if not point.soft_deleted]
+    dated = sorted(
+        ((point.time, point) for point in usable if point.time is not None),
+        key=lambda pair: (pair[0], pair[1].id),
+    )
+    match request.recovery_point:
+        case PointById(id=wanted):
+            # Ids are unique, so a point without a readable time can still be meant.
+            for point in usable:
+                if point.id == wanted:
+                    return ChosenPoint(point=point, why="named by its id")
+            raise _no_point(f"recovery point with the id {wanted}", dated)
+        case LatestPoint(max_age=max_age):
+            if not dated:
+                raise _no_point("recovery point", dated)
+            time_of, point = dated[-1]
+            why = f"the newest of {len(usable)}"
+        case LatestPointBefore(time=limit, max_age=max_age):
+            before = [pair for pair in dated if pair[0] <= limit]
+            if not before:
+                raise _no_point(f"recovery point at or before {format_time(limit)}", dated)
+            time_of, point = before[-1]
+            why = f"the newest of {len(usable)} at or before {format_time(limit)}"
+        case _ as never:
+            assert_never(never)
+    if max_age is not None and requested_at - time_of > max_age:
+        raise LookupFailed(
+            f"The recovery point {point.id} of {format_time(time_of)}, {why}, is older than the "
+            f"maxAge of {max_age} before {format_time(requested_at)}.",
+            reason=Reason.RECOVERY_POINT_TOO_OLD,
+        )
+    return ChosenPoint(point=point, why=why)
+
+
+def _no_point(wanted: str, dated: Sequence[tuple[datetime, RecoveryPoint]]) -> LookupFailed:
+    if not dated:
+        text = f"The item has no {wanted}; its list of recovery points is empty."
+    else:
+        shown = [*dated[:2], *dated[-3:]] if len(dated) > 5 else dated
+        near = ", ".join(f"{point.id} of {format_time(at)}" for at, point in shown)
+        text = (
+            f"The item has no {wanted}. It has {len(dated)}, from {format_time(dated[0][0])} to "
+            f"{format_time(dated[-1][0])}, among them {near}."
+        )
+    return LookupFailed(text, reason=Reason.RECOVERY_POINT_NOT_FOUND)
+
+
+def _matching(items: Sequence[ProtectedItem], request: RestoreRequest) -> list[ProtectedItem]:
+    source = request.source
+    match source:
+        case ItemSource(protected_item_id=item_id):
+            wanted = ProtectedItemId.parse(item_id).key
+            return [item for item in items if item.id.key == wanted]
+        case ShareSource(storage_account_id=account, file_share=share):
+            return [
+                item
+                for item in items
+                if item.share.casefold() == share.casefold() and _is_account(item, account)
+            ]
+    assert_never(source)
+
+
+def _is_account(item: ProtectedItem, account_id: str) -> bool:
+    """Compare by the whole id where the item lists one, else by the container's last name."""
+    if item.account is not None:
+        return item.account.key == account_id.casefold()
+    return item.account_name.casefold() == account_id.rpartition("/")[2].casefold()
+
+
+def _wanted_source(request: RestoreRequest) -> str:
+    source = request.source
+    if isinstance(source, ItemSource):
+        return f"item {source.protected_item_id}"
+    account = source.storage_account_id.rpartition("/")[2]
+    return f"share {source.file_share} of the storage account {account}"
+
+
+def _named(items: Sequence[ProtectedItem]) -> str:
+    if not items:
+        return "no file share at all"
+    names = sorted(f"{item.account_name}/{item.share}" for item in items)
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more
+
+
+def _rows(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [row for row in page["value"] if isinstance(row, dict)]
+
+
+def _odata_time(time_of: datetime) -> str:
+    """Write a time as every client of this list does: a 12-hour clock, in UTC."""
+    return time_of.strftime("%Y-%m-%d %I:%M:%S %p")

@@ -1,0 +1,241 @@
+"""Holding back: what Azure asked one request to wait for, all requests to the same scope wait for.
+
+Knows the scopes (the reads and the writes of a subscription, a vault, the restores of a vault), and
+how much of Azure Resource Manager's allowance is ours. A pause is kept in the claims table, so that
+other instances keep it, too. Refuses to sleep: a call that must wait is refused here as Azure would
+refuse it, and whoever made it comes again.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from restore_core.domain.ports import Claim, Holder, Store
+from restore_core.domain.record import hash_key
+from restore_core.errors import ArmAnswer, Conflict, ErrorClass, StoreError, classify
+
+_log = logging.getLogger(__name__)
+
+_VAULT = re.compile(
+    r"/subscriptions/([^/?]+)(/resourceGroups/[^/?]+/providers/[^/?]+/[^/]+/[^/?]+)?",
+    re.IGNORECASE,
+)
+_REMAINING = (
+    "x-ms-ratelimit-remaining-subscription-resource-requests",
+    "x-ms-ratelimit-remaining-subscription-reads",
+    "x-ms-ratelimit-remaining-subscription-writes",
+)
+LOW = 20
+"""From so few remaining requests on, only emergencies go. The sizes of the buckets differ."""
+_BRAKE = timedelta(seconds=5)
+"""Documented refills are 10 and 25 a second: after that, there is something to take again."""
+_PAUSE = timedelta(seconds=30)
+"""After a 429 that does not say for how long."""
+_LONGEST = timedelta(hours=6)
+_LOOK_SECONDS = 30.0
+"""How old what an instance knows of the others' pauses may be."""
+_ROUNDS = 3
+
+_urgent: ContextVar[bool] = ContextVar("urgent", default=False)
+
+
+@contextmanager
+def urgent(*, is_emergency: bool) -> Iterator[None]:
+    """Say that what is called meanwhile is for an emergency: the brake lets it pass."""
+    token = _urgent.set(is_emergency)
+    try:
+        yield
+    finally:
+        _urgent.reset(token)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """A token bucket: what it holds, and what comes back in a second."""
+
+    size: float
+    refill: float
+
+
+OURS: Mapping[str, Bucket] = {
+    "reads": Bucket(size=125, refill=12.5),
+    "writes": Bucket(size=100, refill=5),
+}
+"""Half of what Microsoft documents for a subscription and a principal (250 and 25 a second, 200 and
+10 a second): the other half is for other tools under the same identity."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pause:
+    until: datetime
+    code: str
+
+
+class Pace:
+    """Holds calls back. Safe to share between threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        buckets: Mapping[str, Bucket] | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keep pauses in the store. `buckets` are for an endpoint that has limits."""
+        self._store = store
+        self._buckets = buckets or {}
+        self._clock = clock
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._pauses: dict[str, _Pause] = {}
+        self._looked: dict[str, float] = {}
+        self._braked: dict[str, float] = {}
+        self._levels: dict[str, tuple[float, float]] = {}
+
+    def admit(self, url: str, *, writes: bool) -> None:
+        """Let a call pass, or refuse it as Azure would.
+
+        Raises:
+            ArmAnswer: 429, with the time to wait.
+        """
+        scopes = _scopes(url, writes=writes)
+        if not scopes:
+            return
+        self._learn(scopes[0])
+        now = self._clock()
+        with self._lock:
+            held = [one for scope in scopes if (one := self._pauses.get(scope)) and one.until > now]
+        if held:
+            longest = max(held, key=lambda one: one.until)
+            raise _refusal(longest.until - now, code=longest.code)
+        if _urgent.get():
+            self._take(scopes[1], least=float("-inf"))
+        elif self._monotonic() < self._braked.get(scopes[1], 0):
+            raise _refusal(_BRAKE)
+        elif (wait := self._take(scopes[1], least=0)) is not None:
+            raise _refusal(wait)
+
+    def note(self, url: str, headers: Mapping[str, str], *, writes: bool) -> None:
+        """Learn from the headers of an answer how much is left."""
+        scopes = _scopes(url, writes=writes)
+        told = (headers.get(name, "") for name in _REMAINING)
+        left = min((int(text) for text in told if re.fullmatch(r"\d{1,9}", text)), default=None)
+        if scopes and left is not None and left < LOW:
+            with self._lock:
+                self._braked[scopes[1]] = self._monotonic() + _BRAKE.total_seconds()
+
+    def note_refusal(self, url: str, error: ArmAnswer, *, writes: bool) -> None:
+        """Keep the pause that a refusal asks for, for all of its scope."""
+        scopes = _scopes(url, writes=writes)
+        failure = classify(error.code, error.message)
+        pause = error.retry_after
+        scope: str | None = None
+        if len(scopes) < 3:
+            return
+        subscription, kind, vault = scopes[0], scopes[1], scopes[2]
+        if failure.kind is ErrorClass.QUOTA and failure.hold is not None:
+            if writes:
+                scope, pause = f"restores:{vault}", max(failure.hold, pause or timedelta())
+        elif error.status == 429:
+            scope, pause = kind, pause or _PAUSE
+        elif error.status >= 500 and pause is not None:
+            scope = vault
+        if scope is not None and pause is not None:
+            until = self._clock() + min(pause, _LONGEST)
+            self._keep(subscription, scope, _Pause(until=until, code=error.code))
+
+    def _take(self, scope: str, *, least: float) -> timedelta | None:
+        """Take a token; return how long to wait where there is none."""
+        bucket = self._buckets.get(scope.partition(":")[0])
+        if bucket is None:
+            return None
+        now = self._monotonic()
+        with self._lock:
+            level, at = self._levels.get(scope, (bucket.size, now))
+            level = min(bucket.size, level + (now - at) * bucket.refill)
+            if level - 1 < least:
+                self._levels[scope] = (level, now)
+                return timedelta(seconds=(least + 1 - level) / bucket.refill)
+            self._levels[scope] = (level - 1, now)
+        return None
+
+    def _learn(self, subscription: str) -> None:
+        """Look from time to time what other instances were asked to wait for."""
+        with self._lock:
+            if self._monotonic() - self._looked.get(subscription, float("-inf")) < _LOOK_SECONDS:
+                return
+            self._looked[subscription] = self._monotonic()
+        try:
+            claim = self._store.read_claim(_thing(subscription))
+        except StoreError as error:
+            _log.warning("the pauses of a subscription could not be read: %s", error)
+            return
+        with self._lock:
+            for holder in claim.holders:
+                known = self._pauses.get(holder.key)
+                if known is None or known.until < holder.since:
+                    code = holder.request_id.removeprefix("-")
+                    self._pauses[holder.key] = _Pause(until=holder.since, code=code)
+
+    def _keep(self, subscription: str, scope: str, pause: _Pause) -> None:
+        with self._lock:
+            known = self._pauses.get(scope)
+            if known is not None and known.until >= pause.until - timedelta(seconds=1):
+                return
+            self._pauses[scope] = pause
+        _log.warning("calls to %s wait until %s", scope, pause.until)
+        me = Holder(key=scope, request_id=pause.code or "-", since=pause.until)
+        try:
+            for _ in range(_ROUNDS):
+                claim = self._store.read_claim(_thing(subscription))
+                if any(one.key == scope and one.since > pause.until for one in claim.holders):
+                    # Another instance was asked for more; it is learnt with the next look.
+                    return
+                try:
+                    self._store.write_claim(claim, [*self._others(claim, scope), me])
+                except Conflict:
+                    continue
+                return
+        except StoreError as error:
+            _log.warning("a pause could not be kept for other instances: %s", error)
+
+    def _others(self, claim: Claim, scope: str) -> list[Holder]:
+        now = self._clock()
+        return [one for one in claim.holders if one.key != scope and one.since > now]
+
+
+def _scopes(url: str, *, writes: bool) -> list[str]:
+    """Name what a call belongs to: the subscription, its kind there, the vault, its restores."""
+    match = _VAULT.search(url)
+    if match is None:
+        return []
+    subscription = match.group(1).casefold()
+    scopes = [subscription, f"{'writes' if writes else 'reads'}:{subscription}"]
+    if match.group(2):
+        vault = match.group(0).casefold()
+        scopes.append(vault)
+        if writes and url.partition("?")[0].endswith("/restore"):
+            scopes.append(f"restores:{vault}")
+    return scopes
+
+
+def _thing(subscription: str) -> str:
+    return f"throttle:{hash_key(subscription)}"
+
+
+def _refusal(wait: timedelta, *, code: str = "") -> ArmAnswer:
+    return ArmAnswer(
+        status=429,
+        code=code,
+        message="held back here: Azure asked for a pause, or other tools need room",
+        retry_after=max(wait, timedelta(seconds=1)),
+    )

@@ -1,0 +1,199 @@
+"""The life of a request: its phases, what may happen in each, and where that leads.
+
+This file holds every rule about phases and nothing else does: a status string that another module
+compares is a defect. `TRANSITIONS` is the whole machine; final phases stand in it with an empty
+row. A miss in the table is a bug of ours and raises. "How far" is the phase; "how well" is the
+reason of the end; "has it been announced" is a field of the record and no phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from restore_core.domain.vault import JobEnd
+
+
+class Phase(StrEnum):
+    """What is true of a request."""
+
+    ACCEPTED = "Accepted"
+    """Valid and durable; nothing of the current try is at Azure. Earlier parts may have ended."""
+    TRIGGERING = "Triggering"
+    """The intent is stored; the POST may or may not have reached Azure."""
+    OPERATION_PENDING = "OperationPending"
+    """Azure answered 202 and the operation id is stored; no job has been seen."""
+    JOB_IN_PROGRESS = "JobInProgress"
+    """The id of a job is stored, and the job is followed to its end."""
+    COMPLETED = "Completed"
+    """Final: the job restored everything."""
+    COMPLETED_WITH_WARNINGS = "CompletedWithWarnings"
+    """Final: the job restored a part. Never a success."""
+    FAILED = "Failed"
+    """Final: the job failed, Azure refused, or it could not be started in time."""
+    CANCELLED = "Cancelled"
+    """Final: stopped on request; files that were restored before stay."""
+    REFUSED = "Refused"
+    """Final: a guard or a check said no; nothing was sent."""
+    PLANNED = "Planned"
+    """Final: the answer to a dry run; nothing was sent."""
+    INDETERMINATE = "Indeterminate"
+    """Final for the program: a restore may be running and a person must look."""
+
+
+class Event(StrEnum):
+    """What can happen to a request."""
+
+    WAITED = "waited"
+    """Nothing changed but the reason to wait, or what is known so far."""
+    INTENDED = "intended"
+    """A try was written down, about to be sent."""
+    TAKEN_BACK = "taken back"
+    """The try certainly started nothing: not sent, refused for now, or proven absent."""
+    TAKEN = "taken"
+    """Azure answered 202."""
+    JOB_SEEN = "job seen"
+    """A job of one of the request's tries was found."""
+    REFUSED_BY_US = "refused by us"
+    PLAN_MADE = "plan made"
+    COULD_NOT_START = "could not start"
+    REFUSED_BY_AZURE = "refused by Azure"
+    OPERATION_FAILED = "operation failed"
+    CANCELLED = "cancelled"
+    JOB_COMPLETED = "job completed"
+    JOB_COMPLETED_WITH_WARNINGS = "job completed with warnings"
+    JOB_FAILED = "job failed"
+    PART_ENDED = "part ended"
+    """One part of several has ended; the next begins, or all of them come to an end."""
+    PARTS_COMPLETED = "all parts completed"
+    PARTS_COMPLETED_IN_PART = "not all parts completed"
+    PARTS_FAILED = "no part restored anything"
+    LOST = "lost"
+    """What happened cannot be found out."""
+
+
+_P, _E = Phase, Event
+
+TRANSITIONS: Mapping[Phase, Mapping[Event, Phase]] = {
+    _P.ACCEPTED: {
+        _E.WAITED: _P.ACCEPTED,
+        _E.INTENDED: _P.TRIGGERING,
+        # The job of a try that had been given up shows after all.
+        _E.JOB_SEEN: _P.JOB_IN_PROGRESS,
+        # A 202 that was on its way while another instance gave the try up.
+        _E.TAKEN: _P.OPERATION_PENDING,
+        _E.REFUSED_BY_US: _P.REFUSED,
+        _E.PLAN_MADE: _P.PLANNED,
+        _E.COULD_NOT_START: _P.FAILED,
+        _E.CANCELLED: _P.CANCELLED,
+        _E.PART_ENDED: _P.ACCEPTED,
+        _E.PARTS_COMPLETED: _P.COMPLETED,
+        _E.PARTS_COMPLETED_IN_PART: _P.COMPLETED_WITH_WARNINGS,
+        _E.PARTS_FAILED: _P.FAILED,
+        # Time is up, and an earlier try could not be looked for in all that time.
+        _E.LOST: _P.INDETERMINATE,
+    },
+    _P.TRIGGERING: {
+        _E.WAITED: _P.TRIGGERING,
+        _E.TAKEN_BACK: _P.ACCEPTED,
+        _E.TAKEN: _P.OPERATION_PENDING,
+        _E.JOB_SEEN: _P.JOB_IN_PROGRESS,
+        _E.REFUSED_BY_AZURE: _P.FAILED,
+        _E.PART_ENDED: _P.ACCEPTED,
+        _E.LOST: _P.INDETERMINATE,
+    },
+    _P.OPERATION_PENDING: {
+        _E.WAITED: _P.OPERATION_PENDING,
+        _E.TAKEN: _P.OPERATION_PENDING,
+        _E.JOB_SEEN: _P.JOB_IN_PROGRESS,
+        _E.OPERATION_FAILED: _P.FAILED,
+        _E.PART_ENDED: _P.ACCEPTED,
+        _E.CANCELLED: _P.CANCELLED,
+        _E.LOST: _P.INDETERMINATE,
+    },
+    _P.JOB_IN_PROGRESS: {
+        _E.WAITED: _P.JOB_IN_PROGRESS,
+        _E.TAKEN: _P.JOB_IN_PROGRESS,
+        _E.JOB_SEEN: _P.JOB_IN_PROGRESS,
+        _E.JOB_COMPLETED: _P.COMPLETED,
+        _E.JOB_COMPLETED_WITH_WARNINGS: _P.COMPLETED_WITH_WARNINGS,
+        _E.JOB_FAILED: _P.FAILED,
+        _E.PART_ENDED: _P.ACCEPTED,
+        _E.CANCELLED: _P.CANCELLED,
+        _E.LOST: _P.INDETERMINATE,
+    },
+    _P.COMPLETED: {},
+    _P.COMPLETED_WITH_WARNINGS: {},
+    _P.FAILED: {},
+    _P.CANCELLED: {},
+    _P.REFUSED: {},
+    _P.PLANNED: {},
+    _P.INDETERMINATE: {},
+}
+
+FINAL = frozenset(phase for phase, row in TRANSITIONS.items() if not row)
+HOLDING = frozenset({_P.TRIGGERING, _P.OPERATION_PENDING, _P.JOB_IN_PROGRESS})
+"""The phases in which a request holds its target: something of it is, or may be, at Azure."""
+
+
+class Reason(StrEnum):
+    """Why a request ended as it did. A closed list: consumers switch on it."""
+
+    JOB_COMPLETED = "JobCompleted"
+    JOB_COMPLETED_WITH_WARNINGS = "JobCompletedWithWarnings"
+    JOB_FAILED = "JobFailed"
+    JOB_CANCELLED = "JobCancelled"
+    TRIGGER_REFUSED = "TriggerRefused"
+    OPERATION_FAILED = "OperationFailed"
+    OPERATION_CANCELED = "OperationCanceled"
+    SOURCE_NOT_FOUND = "SourceNotFound"
+    SOURCE_AMBIGUOUS = "SourceAmbiguous"
+    RECOVERY_POINT_NOT_FOUND = "RecoveryPointNotFound"
+    RECOVERY_POINT_TOO_OLD = "RecoveryPointTooOld"
+    PREFLIGHT_FAILED = "PreflightFailed"
+    NOT_ALLOWED = "NotAllowed"
+    NOT_AUTHORIZED = "NotAuthorized"
+    START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
+    CANCELLED_BY_REQUEST = "CancelledByRequest"
+    CANCELLED_BEFORE_ARRIVAL = "CancelledBeforeArrival"
+    PLANNED = "Planned"
+    TRIGGER_OUTCOME_UNKNOWN = "TriggerOutcomeUnknown"
+    DUPLICATE_JOBS = "DuplicateJobs"
+    TRACKING_LIMIT_REACHED = "TrackingLimitReached"
+
+
+class Rejection(StrEnum):
+    """Why a message is no request. A closed list, too."""
+
+    UNREADABLE = "Unreadable"
+    INVALID = "Invalid"
+    REQUEST_ID_REUSED = "RequestIdReused"
+    ALREADY_FINAL = "AlreadyFinal"
+    UNKNOWN_REQUEST = "UnknownRequest"
+    FOLDED = "Folded"
+    NOT_FIRED = "NotFired"
+    NO_PLAN = "NoPlan"
+
+
+JOB_EVENTS: Mapping[JobEnd, tuple[Event, Reason]] = {
+    JobEnd.COMPLETED: (Event.JOB_COMPLETED, Reason.JOB_COMPLETED),
+    JobEnd.COMPLETED_WITH_WARNINGS: (
+        Event.JOB_COMPLETED_WITH_WARNINGS,
+        Reason.JOB_COMPLETED_WITH_WARNINGS,
+    ),
+    JobEnd.CANCELLED: (Event.CANCELLED, Reason.JOB_CANCELLED),
+    JobEnd.FAILED: (Event.JOB_FAILED, Reason.JOB_FAILED),
+}
+"""What the end of a job means for its request."""
+
+
+class IllegalTransitionError(Exception):
+    """An event came in a phase where it cannot: a bug of this program, not of the world."""
+
+
+def next_phase(phase: Phase, event: Event) -> Phase:
+    """Look the transition up; raises `IllegalTransitionError` where there is none."""
+    try:
+        return TRANSITIONS[phase][event]
+    except KeyError:
+        raise IllegalTransitionError(f"{event.value!r} cannot happen in {phase.value}") from None

@@ -1,0 +1,479 @@
+"""The record of a request: everything that is known and decided, and what stands open.
+
+Knows how a record is made, changed and written as JSON. Refuses to know tables and what to do next.
+Records are values: each change makes a new one, and the phase moves only along
+`lifecycle.TRANSITIONS`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
+
+from restore_core.arm_ids import ArmIdError, ProtectedItemId, StorageAccountId
+from restore_core.domain.lifecycle import FINAL, Event, Phase, Reason, next_phase
+from restore_core.domain.vault import JobEnd, Tally, Tier
+from restore_core.errors import ErrorClass, WaitingFor
+from restore_core.messages.request import (
+    AlternateTarget,
+    ItemSource,
+    Priority,
+    RestoreRequest,
+    payload_hash,
+)
+
+SCHEMA = 1
+MAX_WAITING_CHARACTERS = 2000
+
+
+class TryState(StrEnum):
+    """What is known of one POST. A POST that certainly started nothing is not kept."""
+
+    OPEN = "open"
+    """Written down before sending. Whoever finds it so after a crash must take it for unknown."""
+    UNKNOWN = "unknown"
+    """Sent, or perhaps sent, without a usable answer."""
+    TAKEN = "taken"
+    """Answered with 202."""
+    ABSENT = "absent"
+    """Two complete job lists, a grace apart, did not show it: it did not happen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Try:
+    """One restore POST."""
+
+    client_request_id: str
+    """Sent as `x-ms-client-request-id`; the job carries it as `activityId`. Lower case."""
+    intended_at: datetime
+    state: TryState = TryState.OPEN
+    operation_id: str | None = None
+    absent_since: datetime | None = None
+    """The service's `Date` of the first complete job list without this try."""
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether it may have started a restore that nobody has seen."""
+        return self.state in {TryState.OPEN, TryState.UNKNOWN}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobError:
+    """An error as events show it."""
+
+    code: str
+    message: str
+    kind: ErrorClass
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowedJob:
+    """A backup job of this request, as last seen."""
+
+    id: str
+    status: str = ""
+    end: JobEnd | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    files: Tally = field(default_factory=Tally)
+    directories: Tally = field(default_factory=Tally)
+    transferred_mb: float | None = None
+    error: JobError | None = None
+    advice: str = ""
+
+
+_PACKED = "zlib:"
+_PACKED_FROM = 32_000
+
+
+def _packed(body: str) -> str:
+    """Pack a long body: 99 times a long folder, escaped twice, would not fit an entity of 1 MiB."""
+    if len(body) < _PACKED_FROM:
+        return body
+    return _PACKED + base64.b64encode(zlib.compress(body.encode())).decode("ascii")
+
+
+def _unpacked(stored: object) -> object:
+    """Undo `_packed`; a body is a JSON object and begins otherwise."""
+    if not isinstance(stored, str) or not stored.startswith(_PACKED):
+        return stored
+    return zlib.decompress(base64.b64decode(stored.removeprefix(_PACKED))).decode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One trigger of at most 99 items, with its tries and jobs."""
+
+    body: Annotated[
+        str | None,
+        BeforeValidator(_unpacked),
+        PlainSerializer(_packed, when_used="unless-none"),
+    ] = None
+    """The exact JSON text of the POST, decided once."""
+    tries: tuple[Try, ...] = ()
+    jobs: tuple[FollowedJob, ...] = ()
+    end: End | None = None
+    """How it ended, where the request has more than one."""
+
+    @property
+    def unsettled(self) -> tuple[Try, ...]:
+        """The tries that may have started something that nobody has seen."""
+        return tuple(one for one in self.tries if one.is_unsettled)
+
+    @property
+    def in_doubt(self) -> tuple[Try, ...]:
+        """The tries that were not answered with 202 and whose job was not seen, absent ones too."""
+        return tuple(one for one in self.tries if one.state is not TryState.TAKEN)
+
+    @property
+    def may_have_more_jobs(self) -> bool:
+        """Whether a try may have a job that was not seen: one in doubt, or a late second 202."""
+        taken = [one for one in self.tries if one.state is TryState.TAKEN]
+        return bool(self.in_doubt) or len(taken) > max(1, len(self.jobs))
+
+    @property
+    def may_have_started(self) -> bool:
+        """Whether a restore of it ran, runs, or may."""
+        taken = any(one.state is TryState.TAKEN for one in self.tries)
+        return bool(self.jobs or taken or self.unsettled)
+
+    @property
+    def triggered_at(self) -> datetime | None:
+        """When the try that Azure took was made, else the first that may have reached it."""
+        taken = [one.intended_at for one in self.tries if one.state is TryState.TAKEN]
+        return min(taken or [one.intended_at for one in self.tries], default=None)
+
+    @property
+    def current_try(self) -> Try | None:
+        """The latest try."""
+        return self.tries[-1] if self.tries else None
+
+    @property
+    def operation_id(self) -> str | None:
+        """The operation of the latest try that Azure answered with 202."""
+        return next((one.operation_id for one in reversed(self.tries) if one.operation_id), None)
+
+    def with_try(self, changed: Try) -> Self:
+        """Replace the try of that client request id, or append it."""
+        tries = {one.client_request_id: one for one in self.tries}
+        return replace(self, tries=tuple((tries | {changed.client_request_id: changed}).values()))
+
+    def without_try(self, client_request_id: str) -> Self:
+        """Forget a try that certainly started nothing."""
+        kept = (one for one in self.tries if one.client_request_id != client_request_id)
+        return replace(self, tries=tuple(kept))
+
+    def with_job(self, job: FollowedJob) -> Self:
+        """Replace the job of that id, or append it."""
+        jobs = {one.id: one for one in self.jobs}
+        return replace(self, jobs=tuple((jobs | {job.id: job}).values()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What was decided before the first try, so that no retry can decide otherwise."""
+
+    item_id: str
+    share: str
+    account_id: str
+    point_id: str
+    point_time: datetime | None
+    why: str
+    """Why this recovery point, for people."""
+    target_account_id: str
+    target_share: str
+    protection_state: str = ""
+    item_soft_deleted: bool = False
+    tiers: tuple[Tier, ...] = ()
+    threat_status: str = ""
+    guard_requests: tuple[str, ...] | None = ()
+    """What a Resource Guard wants in the body; `None` when nobody could say."""
+
+    @property
+    def item(self) -> ProtectedItemId:
+        """The protected item's id, parsed."""
+        return ProtectedItemId.parse(self.item_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How and why a request ends."""
+
+    event: Event
+    reason: Reason
+    message: str
+    recommendation: str = ""
+    error: JobError | None = None
+    rule: str | None = None
+    plan: dict[str, Any] | None = None
+
+
+def _given(request: RestoreRequest) -> dict[str, Any]:
+    return request.given()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreRecord:
+    """A request and all that has become of it. Times are aware UTC."""
+
+    schema: int = SCHEMA
+    request: Annotated[RestoreRequest, PlainSerializer(_given)]
+    payload_hash: str
+    message_id: str
+    requested_at: datetime
+    accepted_at: datetime
+    phase: Phase = Phase.ACCEPTED
+    source_event_id: str | None = None
+    plan: str | None = None
+    """The name of the plan that made the request of an alert."""
+    reply_queue: str | None = None
+    """Where the event goes, once the guards have let the request's `replyTo` pass."""
+    waiting_for: WaitingFor | None = None
+    waiting_message: str = ""
+    failures: int = 0
+    """Consecutive steps that did not get further; sets the back-off."""
+    forbidden_since: datetime | None = None
+    decision: Decision | None = None
+    parts: tuple[Part, ...] = (Part(),)
+    target_etag: str | None = None
+    """Of the claim on the target, as it was taken: to give it back without a look."""
+    hold_until: datetime | None = None
+    """Not to be tried before: what `Retry-After`, or a code that takes hours to heal, asked for."""
+    cancel_sent_at: datetime | None = None
+    warnings: tuple[str, ...] = ()
+    pending_end: End | None = None
+    """An end that waits for one more job list, since an earlier try is not settled."""
+    end: End | None = None
+    finished_at: datetime | None = None
+    event: str | None = None
+    """The completion, rendered once: every send sends this text."""
+    announced_at: datetime | None = None
+
+    @classmethod
+    def accept(
+        cls,
+        request: RestoreRequest,
+        *,
+        message_id: str,
+        requested_at: datetime,
+        now: datetime,
+        source_event_id: str | None = None,
+        plan: str | None = None,
+    ) -> Self:
+        """Begin the life of a request."""
+        return cls(
+            request=request,
+            payload_hash=payload_hash(request),
+            message_id=message_id,
+            requested_at=requested_at,
+            accepted_at=now,
+            source_event_id=source_event_id,
+            plan=plan,
+        )
+
+    @property
+    def key(self) -> str:
+        """The record's row key."""
+        return self.request.record_key
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to the data."""
+        return self.phase in FINAL
+
+    @property
+    def part_index(self) -> int:
+        """Which part is being worked on, from 0: the first without an end, else the last."""
+        open_ones = (index for index, part in enumerate(self.parts) if part.end is None)
+        return next(open_ones, len(self.parts) - 1)
+
+    @property
+    def part(self) -> Part:
+        """The part that is being worked on."""
+        return self.parts[self.part_index]
+
+    @property
+    def is_between_parts(self) -> bool:
+        """Whether a part has ended and the next is about to be sent: the target stays claimed."""
+        waits = self.waiting_for is not None or self.phase is not Phase.ACCEPTED
+        return self.parts[0].end is not None and not waits
+
+    @property
+    def start_key(self) -> str:
+        """The name under which a start is counted: every part is a restore of its own."""
+        return self._start_key(self.part_index)
+
+    @property
+    def unused_starts(self) -> tuple[str, ...]:
+        """The names under which nothing was started, though a start may have been counted."""
+        reached = enumerate(self.parts[: self.part_index + 1])
+        return tuple(self._start_key(at) for at, part in reached if not part.may_have_started)
+
+    @property
+    def tries(self) -> tuple[Try, ...]:
+        """Every try that is kept, oldest first."""
+        return tuple(one for part in self.parts for one in part.tries)
+
+    @property
+    def jobs(self) -> tuple[FollowedJob, ...]:
+        """Every job that was seen, in the order of being seen."""
+        return tuple(one for part in self.parts for one in part.jobs)
+
+    @property
+    def triggered_at(self) -> datetime | None:
+        """When the first part was sent to Azure, or may have been."""
+        times = (part.triggered_at for part in self.parts)
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def is_emergency(self) -> bool:
+        """Whether it goes before normal requests."""
+        return self.request.priority is Priority.EMERGENCY
+
+    def _start_key(self, index: int) -> str:
+        return self.key if index == 0 else f"{self.key}~{index + 1}"
+
+    def with_part(self, part: Part) -> Self:
+        """Replace the part that is being worked on."""
+        at = self.part_index
+        return replace(self, parts=(*self.parts[:at], part, *self.parts[at + 1 :]))
+
+    def moved(self, event: Event) -> Self:
+        """Take the transition; raises `IllegalTransitionError`."""
+        return replace(self, phase=next_phase(self.phase, event))
+
+    def waiting(
+        self, why: WaitingFor | None, message: str = "", *, event: Event = Event.WAITED
+    ) -> Self:
+        """Stay in `Accepted`, or go back there by `event`, and say why in bounded words."""
+        return replace(
+            self.moved(event),
+            waiting_for=why,
+            waiting_message=message[:MAX_WAITING_CHARACTERS],
+            failures=self.failures + 1,
+        )
+
+    def start_deadline(self, limit: timedelta) -> datetime:
+        """When the request must have been triggered: its own deadline, at the latest the limit."""
+        latest = self.requested_at + limit
+        wanted = self.request.start_deadline
+        if isinstance(wanted, timedelta):
+            return min(latest, self.requested_at + wanted)
+        return latest if wanted is None else min(latest, wanted)
+
+    @property
+    def target_key(self) -> str | None:
+        """A hash of the share that data goes to; `None` until the item is resolved where it must
+        be.
+        """
+        target, source = self.request.target, self.request.source
+        if isinstance(target, AlternateTarget):
+            return hash_key(target.storage_account_id, target.file_share)
+        if self.decision is not None:
+            return hash_key(self.decision.target_account_id, self.decision.target_share)
+        if isinstance(source, ItemSource):
+            return None
+        return hash_key(source.storage_account_id, source.file_share)
+
+    @property
+    def source_key(self) -> str | None:
+        """A hash of the share that data comes from; `None` until the item is resolved where it
+        must be.
+        """
+        source = self.request.source
+        if self.decision is not None:
+            return hash_key(self.decision.account_id, self.decision.share)
+        if isinstance(source, ItemSource):
+            return None
+        return hash_key(source.storage_account_id, source.file_share)
+
+    def to_json(self) -> str:
+        """Write the record as JSON, ASCII only."""
+        text = _RECORD.dump_json(self, exclude_none=True, ensure_ascii=True)
+        return text.decode("ascii")
+
+    @staticmethod
+    def from_json(text: str) -> RestoreRecord:
+        """Read a record that `to_json` wrote."""
+        return _RECORD.validate_json(text)
+
+
+_RECORD = TypeAdapter(RestoreRecord)
+
+
+def hash_key(*parts: str) -> str:
+    """Hash names without case into a key that every table takes: 32 hex digits."""
+    text = "\n".join(part.casefold() for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def source_account(item_id: ProtectedItemId, known: StorageAccountId | None) -> StorageAccountId:
+    """Return the account of a protected item; raises `ArmIdError` when nothing tells it.
+
+    Items whose account was deleted may list none, but a container's name ends in its resource group
+    and account, and a vault protects accounts of its own subscription.
+    """
+    if known is not None:
+        return known
+    names = item_id.container.split(";")
+    if len(names) < 4:
+        raise ArmIdError("the container's name does not tell the storage account")
+    return StorageAccountId.parse(
+        f"/subscriptions/{item_id.vault.subscription}/resourceGroups/{names[-2]}"
+        f"/providers/Microsoft.Storage/storageAccounts/{names[-1]}"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenRow:
+    """The small entity of a request that still needs something; a sweep reads only these."""
+
+    key: str
+    """The record's key."""
+    request_id: str
+    vault_id: str
+    phase: Phase
+    next_check_at: datetime
+    is_emergency: bool
+    requested_at: datetime
+    accepted_at: datetime
+    target_key: str | None = None
+    source_key: str | None = None
+    waiting_for: WaitingFor | None = None
+    job_id: str | None = None
+    needs_attention: bool = False
+    """Only the record's own step can deal with it: a cancel came, or something went wrong."""
+
+    @classmethod
+    def of(cls, record: RestoreRecord, next_check_at: datetime) -> Self:
+        """Derive the row from its record."""
+        return cls(
+            key=record.key,
+            request_id=record.request.request_id,
+            vault_id=str(record.request.vault),
+            phase=record.phase,
+            next_check_at=next_check_at,
+            is_emergency=record.is_emergency,
+            requested_at=record.requested_at,
+            accepted_at=record.accepted_at,
+            target_key=record.target_key,
+            source_key=record.source_key,
+            waiting_for=record.waiting_for,
+            job_id=record.jobs[-1].id if record.jobs else None,
+            needs_attention=bool(record.failures or record.hold_until or record.pending_end),
+        )
+
+    @property
+    def rank(self) -> tuple[bool, datetime, str]:
+        """The order among requests that wait for one thing: priority, then arrival.
+
+        By our own clock: the time of an event is its sender's word.
+        """
+        return (not self.is_emergency, self.accepted_at, self.key)

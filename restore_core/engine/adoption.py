@@ -1,0 +1,209 @@
+"""Looking for the jobs of our tries in a vault's job list.
+
+Knows when a list proves something. A job is found by its `activityId`, the client request id of the
+POST that made it. A list counts only when it was read to its last page, and two lists a grace
+apart, by the service's own clock, are needed to say that a try did not happen. Host clocks decide
+nothing here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from restore_core.arm_ids import VaultId
+from restore_core.domain.lifecycle import Event, Reason
+from restore_core.domain.ports import JobListing, Loaded, Vaults
+from restore_core.domain.record import End, FollowedJob, JobError, RestoreRecord, Try, TryState
+from restore_core.domain.vault import Job
+from restore_core.engine.finish import conclude
+from restore_core.engine.ledger import Advanced, Ledger
+from restore_core.errors import ArmAnswer, ArmError, classify
+from restore_core.settings import Settings
+from restore_core.times import format_time
+
+_log = logging.getLogger(__name__)
+_MAX_TEXT = 2000
+"""Of a job's words: a record must fit its entity, whatever the service has to say."""
+
+
+class JobsView:
+    """One vault's job list, read at most once, for all records that were loaded before it was made.
+
+    A list proves the absence of a try only if it was asked for after that try was on the record. So
+    a view is made after its records are loaded, and a record that sent a POST meanwhile must wait
+    for another.
+    """
+
+    def __init__(
+        self,
+        vaults: Vaults,
+        vault: VaultId,
+        *,
+        since: datetime,
+        now: datetime,
+        seen: Mapping[str, Job | ArmError],
+    ) -> None:
+        """Remember what to ask; nothing is read yet. `seen` has the jobs whose pages were read."""
+        self._seen = seen
+        self._vaults = vaults
+        self._vault = vault
+        self._since = since
+        self._now = now
+        self._lock = threading.Lock()
+        self._listing: JobListing | None = None
+        self._error: ArmError | None = None
+
+    @classmethod
+    def for_records(
+        cls,
+        vaults: Vaults,
+        vault: VaultId,
+        records: Iterable[RestoreRecord],
+        *,
+        now: datetime,
+        seen: Mapping[str, Job | ArmError] = MappingProxyType({}),
+    ) -> JobsView:
+        """Make the view that serves these records, which are all of one vault."""
+        intended = [one.intended_at for record in records for one in record.part.tries]
+        return cls(vaults, vault, since=min(intended, default=now), now=now, seen=seen)
+
+    def job(self, job_id: str) -> Job:
+        """Return a job with its details; raises `ArmError`."""
+        match self._seen.get(job_id):
+            case None:
+                return self._vaults.job(self._vault, job_id)
+            case ArmError() as error:
+                raise error
+            case Job() as job:
+                return job
+
+    def listing(self) -> JobListing:
+        """Return the list; raises `ArmError`, the same to everybody who asks."""
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            if self._listing is None:
+                try:
+                    self._listing = self._vaults.jobs(self._vault, since=self._since, now=self._now)
+                except ArmError as error:
+                    self._error = error
+                    raise
+            return self._listing
+
+
+def is_unsupported(error: ArmError) -> bool:
+    """Tell whether the endpoint has no job list at all: then single reads must do."""
+    return isinstance(error, ArmAnswer) and error.status == 404
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """A record after a complete list: with the jobs that were found, or with what their absence
+    says.
+    """
+
+    record: RestoreRecord
+    found: bool
+    """Whether a job was seen that the record did not have."""
+    ended: bool
+    """Whether one of those has ended already."""
+
+
+def look(record: RestoreRecord, listing: JobListing, *, grace: timedelta) -> Look:
+    """Hold a record's tries against a complete list."""
+    known = {job.id for job in record.part.jobs}
+    part, found, ended = record.part, False, False
+    for one in part.tries:
+        jobs = listing.of(one.client_request_id)
+        for job in jobs:
+            if job.id not in known:
+                found, ended = True, ended or job.end is not None
+                # Ended or not, its own page is still wanted: a list has no counts.
+                part = part.with_job(replace(followed(job), end=None))
+        part = part.with_try(_after_listing(one, listing, seen=bool(jobs), grace=grace))
+    return Look(record=record.with_part(part), found=found, ended=ended)
+
+
+def _after_listing(one: Try, listing: JobListing, *, seen: bool, grace: timedelta) -> Try:
+    if seen:
+        return replace(one, state=TryState.TAKEN, absent_since=None)
+    if not one.is_unsettled or listing.started is None or listing.ended is None:
+        return one
+    if one.absent_since is None:
+        # Its last page's time: nothing that came later can have been on it.
+        return replace(one, absent_since=listing.ended)
+    if listing.started - one.absent_since >= grace:
+        return replace(one, state=TryState.ABSENT)
+    return one
+
+
+def followed(job: Job) -> FollowedJob:
+    """Keep of a job what its request needs, with the first of its errors put into words."""
+    error, advice = None, ""
+    if job.errors:
+        first = job.errors[0]
+        failure = classify(first.code, first.message)
+        error = JobError(code=first.code, message=first.message[:_MAX_TEXT], kind=failure.kind)
+        advice = " ".join(dict.fromkeys([failure.advice, *first.recommendations]))[:_MAX_TEXT]
+    return FollowedJob(
+        id=job.id,
+        status=job.status[:100],
+        end=job.end,
+        start_time=job.start_time,
+        end_time=job.end_time,
+        files=job.files,
+        directories=job.directories,
+        transferred_mb=job.transferred_mb,
+        error=error,
+        advice=advice,
+    )
+
+
+def close(
+    ledger: Ledger,
+    loaded: Loaded,
+    record: RestoreRecord,
+    end: End,
+    view: JobsView,
+    *,
+    now: datetime,
+    settings: Settings,
+) -> Advanced:
+    """End a request, or a part of it, unless an earlier try did start a restore after all.
+
+    A record with a try in doubt takes one more complete list before its last phase is written: a
+    job found there is followed, and its end counts instead.
+    """
+    if not record.part.may_have_more_jobs:
+        return conclude(ledger, loaded, record, end, now=now)
+    try:
+        listing = view.listing()
+    except ArmError as error:
+        if now - (record.part.triggered_at or now) > settings.tracking_limit:
+            return ledger.finish(loaded, record, lost_track(record), now=now)
+        _log.warning("%s: cannot end before a job list is read: %s", record.key, error)
+        waiting = replace(ledger.held(record, error, now), pending_end=end)
+        return ledger.save(loaded, waiting, due_at=ledger.back_off(waiting, now))
+    seen = look(record, listing, grace=settings.adoption_grace)
+    if seen.found:
+        running = replace(seen.record.moved(Event.JOB_SEEN), pending_end=None, failures=0)
+        return ledger.save(loaded, running, due_at=now)
+    return conclude(ledger, loaded, seen.record, end, now=now)
+
+
+def lost_track(record: RestoreRecord) -> End:
+    """Put into words that nobody saw the end, and where to look."""
+    since = format_time(record.triggered_at or record.accepted_at)
+    ids = ", ".join(job.id for job in record.jobs) or "none was seen"
+    return End(
+        event=Event.LOST,
+        reason=Reason.TRACKING_LIMIT_REACHED,
+        message=f"Followed since {since} without seeing an end. Jobs: {ids}. Look in the vault "
+        f"{record.request.vault.name}.",
+        recommendation="Look at the job in the portal; it may still be running.",
+    )

@@ -1,0 +1,116 @@
+"""Requests of more items than Azure takes at once: part after part, and one end for all of them.
+
+Knows when the next part begins and how the ends of parts add up. Refuses to know how a part is sent
+and followed: each is a restore like any other, under one request and one claim on the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from restore_core.domain.lifecycle import Event, Reason
+from restore_core.domain.ports import Loaded
+from restore_core.domain.record import End, Part, RestoreRecord
+from restore_core.domain.vault import JobEnd
+from restore_core.engine.ledger import Advanced, Ledger
+from restore_core.messages.request import PART_ITEMS
+
+_BEFORE_ANYTHING = {
+    Event.CANCELLED,
+    Event.COULD_NOT_START,
+    Event.REFUSED_BY_US,
+    Event.PLAN_MADE,
+}
+"""What ends a request as a whole, as long as none of its parts was sent."""
+_MAX_TEXT = 500
+"""Of the words about a part that has ended."""
+_RESTORED = {JobEnd.COMPLETED, JobEnd.COMPLETED_WITH_WARNINGS}
+
+
+def conclude(
+    ledger: Ledger, loaded: Loaded, record: RestoreRecord, end: End, *, now: datetime
+) -> Advanced:
+    """End a part: go on with the next, or end the request with what all parts come to.
+
+    All parts are tried, whatever became of one; a cancel stops those that are left.
+    """
+    first = record.parts[0]
+    if len(record.parts) == 1 or (first.end is None and end.event in _BEFORE_ANYTHING):
+        return ledger.finish(loaded, record, end, now=now)
+    ended = record.with_part(_outline(record.part, end))
+    # In the one phase from which every end of a request can be reached.
+    ended = replace(
+        ended.moved(Event.PART_ENDED),
+        waiting_for=None,
+        waiting_message="",
+        failures=0,
+        forbidden_since=None,
+        hold_until=None,
+        pending_end=None,
+        cancel_sent_at=None,
+    )
+    if ended.part.end is None and end.event is not Event.CANCELLED:
+        advanced = ledger.save(loaded, ended, due_at=now)
+    else:
+        advanced = ledger.finish(loaded, ended, merged(ended.parts), now=now)
+    # Not before it is stored that nothing of the part will be sent.
+    ledger.allowance.give_back(record, now)
+    return advanced
+
+
+def _outline(part: Part, end: End) -> Part:
+    """Keep of a part that has ended what its request still needs: ten whole ones, with all that
+    the service had to say, would outgrow the record.
+    """
+    error = end.error and replace(end.error, message=end.error.message[:_MAX_TEXT])
+    kept = replace(
+        end,
+        message=end.message[:_MAX_TEXT],
+        recommendation=end.recommendation[:_MAX_TEXT],
+        error=error,
+        plan=None,
+    )
+    jobs = tuple(replace(job, error=None, advice="") for job in part.jobs)
+    return replace(part, body=None, end=kept, jobs=jobs)
+
+
+def merged(parts: Sequence[Part]) -> End:
+    """Make the end of a request out of those of its parts."""
+    ends = [(number, part.end) for number, part in enumerate(parts, 1) if part.end is not None]
+    message = " ".join(f"Part {number} of {len(parts)}: {end.message}" for number, end in ends)
+    bad = [(number, end) for number, end in ends if end.event is not Event.JOB_COMPLETED]
+    if not bad:
+        twice = any(end.reason is Reason.DUPLICATE_JOBS for _, end in ends)
+        all_of_them = f"All {len(parts)} parts completed."
+        return End(
+            event=Event.PARTS_COMPLETED,
+            reason=Reason.DUPLICATE_JOBS if twice else Reason.JOB_COMPLETED,
+            message=f"{all_of_them} {message}" if twice else all_of_them,
+        )
+    cancelled = next((end for _, end in bad if end.event is Event.CANCELLED), None)
+    first = cancelled or bad[0][1]
+    numbers = ", ".join(str(number) for number, _ in bad)
+    advice = " ".join(dict.fromkeys(end.recommendation for _, end in bad if end.recommendation))
+    end = replace(first, message=message, recommendation=advice)
+    if cancelled is not None:
+        left = len(parts) - len(ends)
+        rest = f" {left} of {len(parts)} parts were not begun." if left else ""
+        return replace(end, message=message + rest)
+    if any(map(restored_something, parts)):
+        return replace(
+            end,
+            event=Event.PARTS_COMPLETED_IN_PART,
+            reason=Reason.JOB_COMPLETED_WITH_WARNINGS,
+            recommendation=f"{advice} Parts of {PART_ITEMS} items, in the order of the request, "
+            f"that were not restored as a whole: {numbers}.".strip(),
+        )
+    return replace(end, event=Event.PARTS_FAILED)
+
+
+def restored_something(part: Part) -> bool:
+    """Tell whether a part brought anything back, a job that failed in the middle included."""
+    return any(
+        job.end in _RESTORED or job.files.restored or job.directories.restored for job in part.jobs
+    )

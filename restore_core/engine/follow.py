@@ -1,0 +1,300 @@
+"""From a POST that was sent, or may have been, to the end of its job.
+
+Knows how an unknown outcome is settled, how a job is found and followed, and how it is cancelled.
+Refuses to send restores. A read that fails never fails a restore: it is read again until the
+tracking limit.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from restore_core.domain.lifecycle import JOB_EVENTS, Event, Phase, Reason
+from restore_core.domain.ports import Loaded, Vaults
+from restore_core.domain.record import End, FollowedJob, JobError, RestoreRecord, TryState
+from restore_core.domain.vault import JobEnd, Operation, OperationStatus
+from restore_core.engine.adoption import (
+    JobsView,
+    close,
+    followed,
+    is_unsupported,
+    look,
+    lost_track,
+)
+from restore_core.engine.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
+from restore_core.errors import ArmError, WaitingFor, classify, wait_for
+from restore_core.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+MAX_UNKNOWN_TRIES = 3
+LOOKS_BEFORE_OPERATION = 2
+"""How many job lists may miss the job of a 202 before its operation is read."""
+_LOOKS_BEFORE_LIST_IS_ENOUGH = 5
+"""How often an ended job's page may fail before the list's short form has to do."""
+_REFUSALS_OF_A_CANCEL = {WaitingFor.LOOKUP, WaitingFor.NOT_AUTHORIZED_YET}
+"""Answers to a cancel that no time heals while the job runs; it is not sent again after them."""
+
+
+class Follower:
+    """Advances requests in `Triggering`, `OperationPending` and `JobInProgress`."""
+
+    def __init__(self, *, ledger: Ledger, vaults: Vaults, settings: Settings) -> None:
+        """Take the ports."""
+        self._ledger = ledger
+        self._vaults = vaults
+        self._settings = settings
+
+    def advance(self, loaded: Loaded, view: JobsView, *, now: datetime) -> Advanced:
+        """Take one step."""
+        record = record_of(loaded)
+        since = record.part.triggered_at or record.accepted_at
+        if now - since > self._settings.tracking_limit:
+            return self._ledger.finish(loaded, record, lost_track(record), now=now)
+        if record.hold_until is not None and now < record.hold_until:
+            return self._ledger.postpone(loaded, due_at=min(record.hold_until, now + LONGEST_WAIT))
+        if record.pending_end is not None:
+            return self._close(loaded, record, record.pending_end, view, now)
+        match record.phase:
+            case Phase.TRIGGERING:
+                return self._settle(loaded, record, view, now)
+            case Phase.OPERATION_PENDING:
+                return self._find_job(loaded, record, view, now)
+            case Phase.JOB_IN_PROGRESS:
+                return self._follow(loaded, record, view, now)
+        raise LookupError(f"{record.key}: nothing to follow in {record.phase.value}")
+
+    def _settle(
+        self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime
+    ) -> Advanced:
+        """Find out whether a POST without a usable answer started a restore."""
+        try:
+            seen = look(record, view.listing(), grace=self._settings.adoption_grace)
+        except ArmError as error:
+            _log.warning("%s: the job list could not be read: %s", record.key, error)
+            return self._look_again(loaded, record, now, error)
+        if seen.found:
+            return self._job_seen(loaded, seen.record, now, ended=seen.ended)
+        if seen.record.part.unsettled:
+            waiting = replace(seen.record.moved(Event.WAITED), failures=record.failures + 1)
+            return self._ledger.save(loaded, waiting, due_at=self._due_unsettled(now))
+        absent = [one for one in seen.record.part.tries if one.state is TryState.ABSENT]
+        if len(absent) >= MAX_UNKNOWN_TRIES:
+            return self._ledger.finish(loaded, seen.record, _unknown(seen.record), now=now)
+        back = replace(seen.record.moved(Event.TAKEN_BACK), failures=0)
+        _log.warning(
+            "%s: %d tries did not happen, by the vault's own job list", record.key, len(absent)
+        )
+        # Due for others only after the claim is given back: one that took it for its own would
+        # send without having claimed.
+        advanced = self._ledger.save(loaded, back, due_at=now + self._settings.retry_base)
+        self._ledger.give_back(back, now)
+        return replace(advanced, due_at=now)
+
+    def _find_job(
+        self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime
+    ) -> Advanced:
+        """Find the job of a 202: in the vault's list, and by its operation when that takes long."""
+        unlisted: ArmError | None = None
+        try:
+            seen = look(record, view.listing(), grace=self._settings.adoption_grace)
+            if seen.found:
+                return self._job_seen(loaded, seen.record, now, ended=seen.ended)
+            record = seen.record
+        except ArmError as error:
+            unlisted = error
+            _log.warning("%s: the job list could not be read: %s", record.key, error)
+        soon = unlisted is not None and is_unsupported(unlisted)
+        patient = record.failures < LOOKS_BEFORE_OPERATION and not soon
+        if record.part.operation_id is None or patient:
+            return self._look_again(loaded, record, now, unlisted)
+        try:
+            operation = self._vaults.operation(record.request.vault, record.part.operation_id)
+        except ArmError as error:
+            _log.warning("%s: the operation could not be read: %s", record.key, error)
+            return self._look_again(loaded, record, now, error)
+        return self._after_operation(loaded, record, operation, view, now)
+
+    def _after_operation(
+        self,
+        loaded: Loaded,
+        record: RestoreRecord,
+        operation: Operation,
+        view: JobsView,
+        now: datetime,
+    ) -> Advanced:
+        if operation.job_ids:
+            part = record.part
+            for job_id in operation.job_ids:
+                part = part.with_job(FollowedJob(id=job_id))
+            return self._job_seen(loaded, record.with_part(part), now)
+        code = operation.error.code if operation.error else ""
+        message = operation.error.message if operation.error else ""
+        failure = classify(code, message)
+        error = JobError(code=code, message=message, kind=failure.kind) if code else None
+        match operation.status:
+            case OperationStatus.FAILED:
+                end = End(
+                    event=Event.OPERATION_FAILED,
+                    reason=Reason.OPERATION_FAILED,
+                    message=f"Azure Backup took the request and then failed it: {code} {message}",
+                    recommendation=failure.advice,
+                    error=error,
+                )
+                return self._close(loaded, record, end, view, now)
+            case OperationStatus.CANCELED:
+                end = End(
+                    event=Event.CANCELLED,
+                    reason=Reason.OPERATION_CANCELED,
+                    message="The operation was cancelled at Azure before a job was made.",
+                    error=error,
+                )
+                return self._close(loaded, record, end, view, now)
+        # Running, or succeeded without naming its job yet.
+        return self._look_again(loaded, record, now)
+
+    def _follow(
+        self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime
+    ) -> Advanced:
+        """Look at the jobs that have not ended; end the request with the worst of them."""
+        part, failed = record.part, None
+        for job in record.part.jobs:
+            if job.end is not None:
+                continue
+            try:
+                part = part.with_job(self._look_at(record, job, view))
+            except ArmError as error:
+                _log.warning("%s: the job %s could not be read: %s", record.key, job.id, error)
+                failed = error
+        before, record = record, record.with_part(part)
+        if all(job.end is not None for job in record.part.jobs):
+            return self._close(loaded, record, _job_end(record), view, now)
+        if loaded.cancel is not None and record.cancel_sent_at is None:
+            # After the look: a cancel that never gets through must not hide the job's end.
+            return self._cancel(loaded, record, now)
+        due = now + self._settings.job_poll
+        if failed is None:
+            record = replace(record, failures=0, hold_until=None)
+        else:
+            record = self._ledger.held(record, failed, now)
+            due = max(due, self._ledger.back_off(record, now))
+        # The record is written only when something is new; how far a job is, is not kept.
+        ends = [[job.end for job in one.part.jobs] for one in (before, record)]
+        same = ends[0] == ends[1] and before.failures == 0 and before.hold_until is None
+        if (failed is None and same) or record == loaded.record:
+            return self._ledger.postpone(loaded, due_at=due)
+        return self._ledger.save(loaded, record.moved(Event.WAITED), due_at=due)
+
+    def _look_at(self, record: RestoreRecord, job: FollowedJob, view: JobsView) -> FollowedJob:
+        """Return the job as it is now; raises `ArmError` when it could not be read."""
+        try:
+            return followed(view.job(job.id))
+        except ArmError as error:
+            if record.failures < _LOOKS_BEFORE_LIST_IS_ENOUGH:
+                raise
+            try:
+                listed = view.listing().get(job.id)
+            except ArmError:
+                listed = None
+            if listed is None or listed.end is None:
+                raise error from None
+            return followed(listed)
+
+    def _cancel(self, loaded: Loaded, record: RestoreRecord, now: datetime) -> Advanced:
+        """Ask Azure to cancel; what became of it, only the job can say."""
+        warnings = record.warnings
+        for job in record.part.jobs:
+            if job.end is not None:
+                continue
+            try:
+                self._vaults.cancel(record.request.vault, job.id)
+            except ArmError as error:
+                _log.warning("%s: the cancel of job %s: %s", record.key, job.id, error)
+                text = f"The cancel of job {job.id} was not taken: {error}"
+                if wait_for(error) not in _REFUSALS_OF_A_CANCEL:
+                    waiting = self._ledger.held(record.moved(Event.WAITED), error, now)
+                    due = self._ledger.back_off(waiting, now)
+                    return self._ledger.save(loaded, waiting, due_at=due)
+                warnings = tuple(dict.fromkeys((*warnings, text[:1000])))
+        sent = replace(
+            record.moved(Event.WAITED), cancel_sent_at=now, warnings=warnings, failures=0
+        )
+        return self._ledger.save(loaded, sent, due_at=now + self._settings.operation_poll)
+
+    def _job_seen(
+        self, loaded: Loaded, record: RestoreRecord, now: datetime, *, ended: bool = False
+    ) -> Advanced:
+        seen = replace(record.moved(Event.JOB_SEEN), failures=0, hold_until=None, pending_end=None)
+        due = now if ended else now + self._settings.operation_poll
+        return self._ledger.save(loaded, seen, due_at=due)
+
+    def _look_again(
+        self, loaded: Loaded, record: RestoreRecord, now: datetime, error: ArmError | None = None
+    ) -> Advanced:
+        waiting = record.moved(Event.WAITED)
+        if error is not None:
+            waiting = self._ledger.held(waiting, error, now)
+        else:
+            waiting = replace(waiting, failures=record.failures + 1)
+        due = self._next_look(waiting, now)
+        if error is not None:
+            # A look that took long to fail must not be due again as soon as it has: the sweeps
+            # of a slow service follow one another without a rest.
+            due = max(due, self._ledger.back_off(waiting, now))
+        return self._ledger.save(loaded, waiting, due_at=due)
+
+    def _next_look(self, record: RestoreRecord, now: datetime) -> datetime:
+        """Look soon at first, then less and less often, up to the job's own rhythm."""
+        wait: timedelta = self._settings.operation_poll * 2 ** min(max(record.failures - 2, 0), 10)
+        return now + min(wait, max(self._settings.job_poll, self._settings.operation_poll))
+
+    def _due_unsettled(self, now: datetime) -> datetime:
+        """Look often enough to see a late job soon, and to see the end of the grace."""
+        tenth: timedelta = self._settings.adoption_grace / 10
+        return now + min(max(self._settings.operation_poll, tenth), LONGEST_WAIT)
+
+    def _close(
+        self, loaded: Loaded, record: RestoreRecord, end: End, view: JobsView, now: datetime
+    ) -> Advanced:
+        return close(self._ledger, loaded, record, end, view, now=now, settings=self._settings)
+
+
+_JOB_WORDS = {
+    JobEnd.COMPLETED: "The restore completed.",
+    JobEnd.COMPLETED_WITH_WARNINGS: "The restore completed in part: some files were not restored.",
+    JobEnd.CANCELLED: "The restore was cancelled. Files that were restored before stay.",
+    JobEnd.FAILED: "The restore failed. Files that were restored before stay.",
+}
+
+
+def _job_end(record: RestoreRecord) -> End:
+    """Put the worst end of the part's jobs into words."""
+    order = list(JobEnd)
+    jobs = record.part.jobs
+    job = max(jobs, key=lambda one: order.index(one.end or JobEnd.FAILED))
+    event, reason = JOB_EVENTS[job.end or JobEnd.FAILED]
+    message = _JOB_WORDS[job.end or JobEnd.FAILED]
+    if job.error is not None:
+        message += f" Azure says: {job.error.code} {job.error.message}"
+    if len(jobs) > 1:
+        reason = Reason.DUPLICATE_JOBS
+        ids = ", ".join(one.id for one in jobs)
+        message = f"{len(jobs)} jobs ran for this request ({ids}). {message}"
+    advice = job.advice
+    if not advice and job.end is JobEnd.COMPLETED_WITH_WARNINGS:
+        advice = "Read the job's list of failed files, and restore those again."
+    return End(event=event, reason=reason, message=message, recommendation=advice, error=job.error)
+
+
+def _unknown(record: RestoreRecord) -> End:
+    ids = ", ".join(one.client_request_id for one in record.part.tries)
+    return End(
+        event=Event.LOST,
+        reason=Reason.TRIGGER_OUTCOME_UNKNOWN,
+        message=f"{len(record.part.tries)} restore POSTs got no usable answer, and no job of "
+        "theirs was listed. A restore may still be running: look in the vault's backup jobs for "
+        f"the activity ids {ids}.",
+        recommendation="Make sure that no job runs before sending a request with a new id.",
+    )

@@ -1,0 +1,234 @@
+"""How steps are written down: the record under its ETag, then its row, then the announcement.
+
+Knows the write order and the waits between looks. Refuses to know what a step decides. The order is
+what makes a crash harmless: the record is the truth, the row only says that something is still to
+be done, and a row too many costs one look.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from restore_core.alerting.cooldowns import Cooldowns
+from restore_core.completions.events import render_end
+from restore_core.domain.lifecycle import Phase
+from restore_core.domain.ports import Completions, Loaded, Store
+from restore_core.domain.record import End, OpenRow, RestoreRecord
+from restore_core.errors import ArmAnswer, ArmError, Conflict, WaitingFor
+from restore_core.policy.allowance import Allowance
+from restore_core.policy.target_claims import TargetClaims
+from restore_core.settings import Settings
+
+_log = logging.getLogger(__name__)
+LONGEST_WAIT = timedelta(minutes=5)
+"""No row is due later than this: a lost wake-up then costs minutes, never a request."""
+_LONGEST_HOLD = timedelta(hours=1)
+"""A job that runs is looked at again after that, whatever `Retry-After` one answer had."""
+_ROUNDS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advanced:
+    """Where a step got to. `due_at` is when to look again, `None` when nothing is left to do."""
+
+    loaded: Loaded
+    due_at: datetime | None
+
+
+def record_of(loaded: Loaded) -> RestoreRecord:
+    """Return the record of a request that is known to have one."""
+    if loaded.record is None:
+        raise LookupError(f"the request {loaded.request_id} has no record")
+    return loaded.record
+
+
+class Ledger:
+    """Writes what steps decide. Safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        completions: Completions,
+        settings: Settings,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the ports. `monotonic` says how old what an instance remembers is."""
+        self.store = store
+        self.claims = TargetClaims(store)
+        self.allowance = Allowance(store, settings)
+        self.cooldowns = Cooldowns(store, monotonic=monotonic)
+        self._completions = completions
+        self._settings = settings
+
+    def save(self, loaded: Loaded, record: RestoreRecord, *, due_at: datetime) -> Advanced:
+        """Store a changed record and its row; raises `Conflict` when somebody else was first."""
+        saved = self.save_record(loaded, record)
+        self.store.put_open(_row(loaded, record, due_at))
+        return Advanced(loaded=saved, due_at=due_at)
+
+    def wait(
+        self,
+        loaded: Loaded,
+        record: RestoreRecord,
+        why: WaitingFor,
+        message: str,
+        now: datetime,
+        *,
+        until: datetime | None = None,
+    ) -> Advanced:
+        """Let a request stay in `Accepted`, with the reason, until its back-off is over, or until
+        a time that is known and sooner.
+        """
+        waiting = record.waiting(why, message)
+        due_at = self.back_off(waiting, now)
+        return self.save(loaded, waiting, due_at=min(due_at, until) if until else due_at)
+
+    def give_back(self, record: RestoreRecord, now: datetime) -> None:
+        """Give back the target, and the starts where nothing was started."""
+        self.claims.give_back(record, now)
+        self.allowance.give_back(record, now)
+
+    def let_go(
+        self, record: RestoreRecord, store_it: Callable[[], Advanced], now: datetime
+    ) -> Advanced:
+        """Store that a request which has claimed its target does not start now, and give back
+        what it holds.
+
+        In this order: what it holds may be what another instance, which has won the race for the
+        record, is just using.
+        """
+        try:
+            advanced = store_it()
+        except Conflict:
+            self.give_back_if_ended(record, now)
+            raise
+        settled = record_of(advanced.loaded)
+        if settled.phase is Phase.ACCEPTED and not settled.is_between_parts:
+            self.give_back(settled, now)
+        return advanced
+
+    def give_back_if_ended(self, record: RestoreRecord, now: datetime) -> None:
+        """Give back a claim that was written after a cancel had ended the request.
+
+        Whoever ended it has looked for a claim before there was one, and nobody looks again. While
+        the request is open the claim stays: another instance may be about to act on it.
+        """
+        current = self.store.load(record.request.request_id, record.key).record
+        if current is not None and current.is_final:
+            self.give_back(current, now)
+
+    def postpone(self, loaded: Loaded, *, due_at: datetime) -> Advanced:
+        """Leave the record as it is and look again later."""
+        self.store.put_open(_row(loaded, record_of(loaded), due_at))
+        return Advanced(loaded=loaded, due_at=due_at)
+
+    def save_record(self, loaded: Loaded, record: RestoreRecord) -> Loaded:
+        """Store a changed record alone; raises `Conflict`."""
+        before = loaded.record
+        etag = self.store.replace(record, loaded.etag)
+        if before is None or before.phase is not record.phase:
+            _log.info(
+                "%s: %s -> %s%s",
+                record.key,
+                before.phase.value if before else "new",
+                record.phase.value,
+                f" ({record.waiting_for.value})" if record.waiting_for else "",
+            )
+        return replace(loaded, record=record, etag=etag)
+
+    def apply(
+        self,
+        loaded: Loaded,
+        change: Callable[[RestoreRecord], RestoreRecord | None],
+        due: Callable[[RestoreRecord], datetime],
+    ) -> Advanced | None:
+        """Store the result of something that has happened, whoever changed the record meanwhile.
+
+        `change` is applied to the record as it stands; `None` from it means that there is nothing
+        to add. Returns `None` then.
+        """
+        for _ in range(_ROUNDS):
+            record = loaded.record
+            changed = change(record) if record is not None else None
+            if changed is None:
+                return None
+            try:
+                return self.save(loaded, changed, due_at=due(changed))
+            except Conflict:
+                loaded = self.store.load(loaded.request_id, changed.key)
+        raise Conflict(f"{loaded.request_id} changes too fast to store a result")
+
+    def finish(self, loaded: Loaded, record: RestoreRecord, end: End, *, now: datetime) -> Advanced:
+        """Make a record final: the phase, the end and the rendered event, in one write.
+
+        The row is left alone: it stands, and the next step takes it off.
+        """
+        final = replace(
+            record.moved(end.event),
+            end=end,
+            pending_end=None,
+            waiting_for=None,
+            waiting_message="",
+            finished_at=now,
+        )
+        event = render_end(final, end, source=self._settings.event_source, finished_at=now)
+        # The event has the plan; kept twice, a large one would not fit an entity of 1 MiB.
+        stored = replace(final, end=replace(end, plan=None), event=event)
+        return Advanced(loaded=self.save_record(loaded, stored), due_at=now)
+
+    def announce(self, loaded: Loaded, *, now: datetime) -> Advanced:
+        """Give the target back, send the event as it was rendered, and close the request.
+
+        A crash anywhere in between repeats the send with the same bytes.
+        """
+        record = record_of(loaded)
+        row = OpenRow.of(record, now)
+        if record.announced_at is None:
+            self.give_back(record, now)
+            self.cooldowns.settle(record, now)
+            self.send_again(record)
+            loaded = self.save_record(loaded, replace(record, announced_at=now))
+        self.store.delete_open(row)
+        return Advanced(loaded=loaded, due_at=None)
+
+    def send_again(self, record: RestoreRecord) -> None:
+        """Send a final record's event."""
+        if record.event is None:
+            raise LookupError(f"the final request {record.key} has no event")
+        self._completions.send(record.event, reply_queue=record.reply_queue)
+
+    def send_text(self, event: str) -> None:
+        """Send an event that belongs to no record."""
+        self._completions.send(event)
+
+    def held(self, record: RestoreRecord, error: ArmError, now: datetime) -> RestoreRecord:
+        """Note what an answer's `Retry-After` asks for, and that this look came to nothing."""
+        after = error.retry_after if isinstance(error, ArmAnswer) else None
+        after = min(after, _LONGEST_HOLD) if after else None
+        hold_until = now + after if after else record.hold_until
+        return replace(record, failures=record.failures + 1, hold_until=hold_until)
+
+    def back_off(self, record: RestoreRecord, now: datetime) -> datetime:
+        """Return when to try again: capped exponential with jitter, `hold_until` honoured."""
+        base, most = self._settings.retry_base, min(self._settings.retry_max, LONGEST_WAIT)
+        wait = min(base * 2 ** min(record.failures, 16), most)
+        jitter = random.uniform(0.75, 1.0)  # noqa: S311  (no secret)
+        due: datetime = now + wait * jitter
+        if record.hold_until is not None:
+            due = max(due, record.hold_until)
+        return min(due, now + LONGEST_WAIT)
+
+
+def _row(loaded: Loaded, record: RestoreRecord, due_at: datetime) -> OpenRow:
+    """Return the row of a record. A cancel that has not been sent needs the record's own step: a
+    look at jobs alone would find the job running and leave the request for minutes.
+    """
+    row = OpenRow.of(record, due_at)
+    unsent = loaded.cancel is not None and record.cancel_sent_at is None
+    return replace(row, needs_attention=True) if unsent else row

@@ -1,0 +1,276 @@
+"""The engine: take a message in, advance a request by one step, sweep what is open.
+
+Knows who does which step, and that the sweep is the only one that tries again. Refuses to know how
+each step is done. A crash at any point leaves the stored phase, and the stored phase is all that a
+step looks at.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from restore_core.alerting.plans import Plans
+from restore_core.alerting.response import Responder, no_plans
+from restore_core.azure_backup.throttling import urgent
+from restore_core.domain.lifecycle import Phase, Rejection
+from restore_core.domain.ports import Completions, Loaded, Message, Store, Vaults
+from restore_core.domain.record import OpenRow, RestoreRecord
+from restore_core.engine.accept import Accepter
+from restore_core.engine.adoption import JobsView
+from restore_core.engine.decide import Decider
+from restore_core.engine.follow import Follower
+from restore_core.engine.job_watch import Seen, Watch
+from restore_core.engine.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
+from restore_core.engine.start import Starter
+from restore_core.errors import (
+    Conflict,
+    StoreError,
+    StoreUnavailable,
+)
+from restore_core.policy.guards import Guards
+from restore_core.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_MAX_STEPS = 50
+"""More steps than any request takes without having to wait; a bug must not spin."""
+_ORPHAN_AGE = timedelta(days=1)
+_CLEANING_PERIOD = timedelta(hours=1)
+"""One part of the history is cleaned in each; all 256 take eleven days, against 400 of keeping."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """What a sweep did: rows that stood open, those that were due and had to be looked at by
+    themselves, those whose jobs just run on, and those left for the next.
+    """
+
+    open: int
+    due: int
+    quiet: int
+    left: int
+
+
+class Reconciler:
+    """Everything that the triggers call. Safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        vaults: Vaults,
+        store: Store,
+        completions: Completions,
+        settings: Settings,
+        guards: Callable[[], Guards | None] = lambda: None,
+        plans: Callable[[], Plans] = no_plans,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the ports. `guards` says what is allowed now, `None` where everything is; `plans`
+        says which alert leads to which restore; both raise `FileInvalid`. `monotonic` measures the
+        send window and the sweep's budget.
+        """
+        self._vaults = vaults
+        self._store = store
+        self._settings = settings
+        self._monotonic = monotonic
+        self._ledger = Ledger(
+            store=store, completions=completions, settings=settings, monotonic=monotonic
+        )
+        self._starter = Starter(
+            ledger=self._ledger,
+            decider=Decider(vaults=vaults, settings=settings),
+            vaults=vaults,
+            settings=settings,
+            guards=guards,
+            monotonic=monotonic,
+        )
+        self._follower = Follower(ledger=self._ledger, vaults=vaults, settings=settings)
+        self._accepter = Accepter(
+            ledger=self._ledger,
+            store=store,
+            settings=settings,
+            responder=Responder(plans=plans, cooldowns=self._ledger.cooldowns),
+        )
+        self._watch = Watch(vaults=vaults, settings=settings, monotonic=monotonic)
+        self._cleaned = -1
+
+    def handle(self, message: Message, now: datetime) -> None:
+        """Accept a message, then take its request as far as it goes without waiting.
+
+        Raises:
+            StoreError: nothing durable says that the message was taken; it must be delivered again.
+                Once the record is durable this never raises: the sweep goes on.
+        """
+        loaded = self.accept(message, now)
+        if loaded is not None:
+            begun = self._monotonic()
+            self._run(loaded, view=None, clock=lambda: self._after(now, begun))
+
+    def handle_poisoned(self, message: Message, now: datetime) -> None:
+        """Handle the copy of a message that failed too often; answer it where nothing else helps.
+
+        The copy has a message id of its own, the request in it has not: what was accepted meanwhile
+        is a duplicate. Storage that does not answer is no reason to give up.
+
+        Raises:
+            StoreError: the message must be delivered again.
+        """
+        try:
+            self.handle(message, now)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is, the sender gets an answer)
+            _log.exception("message %s: cannot be handled", message.id)
+            self._accepter.reject(
+                message,
+                request_id=None,
+                reason=Rejection.UNREADABLE,
+                text=f"The message could not be handled: {type(error).__name__}. It was tried "
+                "several times; nothing was started for it.",
+            )
+
+    def accept(self, message: Message, now: datetime) -> Loaded | None:
+        """Make a request durable, or answer the message.
+
+        Returns the request to advance, or `None` when the message is answered.
+
+        Raises:
+            StoreError: the message must not be acknowledged.
+        """
+        return self._accepter.accept(message, now)
+
+    def advance(self, loaded: Loaded, now: datetime, *, view: JobsView | None = None) -> Advanced:
+        """Take one step: look at the stored phase, do at most one thing outside, store the result.
+
+        Raises:
+            Conflict: somebody else was first, and nothing was done outside.
+            StoreError: storage did not answer; the sweep comes again.
+        """
+        record = record_of(loaded)
+        if record.is_final:
+            return self._ledger.announce(loaded, now=now)
+        if view is None:
+            view = JobsView.for_records(self._vaults, record.request.vault, [record], now=now)
+        if record.phase is Phase.ACCEPTED:
+            return self._starter.advance(loaded, view, now=now)
+        return self._follower.advance(loaded, view, now=now)
+
+    def sweep(self, now: datetime) -> Swept:
+        """Advance every open request that is due: emergencies first, then the longest due.
+
+        One bad record never stops it, and it stops by itself when its time is up.
+
+        Raises:
+            StoreError: the work list could not be read.
+        """
+        begun = self._monotonic()
+        self._clean(now)
+        self._ledger.cooldowns.flush()
+        rows = self._store.open_rows()
+        due = sorted(
+            (row for row in rows if row.next_check_at <= now),
+            key=lambda row: (not row.is_emergency, row.next_check_at),
+        )
+        if not due:
+            return Swept(open=len(rows), due=0, quiet=0, left=0)
+        budget = self._settings.sweep_budget.total_seconds()
+
+        def clock() -> datetime:
+            return self._after(now, begun)
+
+        def in_time() -> bool:
+            return self._monotonic() - begun < budget
+
+        with ThreadPoolExecutor(self._settings.sweep_threads, "sweep") as pool:
+            seen = self._watch.look(rows, now, pool)
+            due = [row for row in due if row.key not in seen.quiet]
+            taken = list(pool.map(lambda row: self._load(row, now) if in_time() else None, due))
+            loaded = [one for one in taken if one is not None]
+            views = self._views(loaded, now, seen)
+
+            def run(one: Loaded) -> bool:
+                if not in_time():
+                    return False
+                vault = record_of(one).request.vault.key
+                self._run(one, view=views[vault], clock=clock)
+                return True
+
+            done = sum(pool.map(run, loaded))
+        return Swept(open=len(rows), due=len(due), quiet=len(seen.quiet), left=len(loaded) - done)
+
+    def _clean(self, now: datetime) -> None:
+        """Delete old records of one part of the history, once in a while."""
+        period = int(now.timestamp() / _CLEANING_PERIOD.total_seconds())
+        if period == self._cleaned:
+            return
+        self._cleaned = period
+        try:
+            gone = self._store.purge(partition=period, before=now - self._settings.retention)
+        except StoreError as error:
+            _log.warning("old records could not be deleted: %s", error)
+            return
+        if gone:
+            _log.info("deleted %d entities older than %s", gone, self._settings.retention)
+
+    def _load(self, row: OpenRow, now: datetime) -> Loaded | None:
+        """Read the record of a row; `None`, and the row dealt with, where there is nothing to
+        do.
+        """
+        try:
+            loaded = self._store.load(row.request_id, row.key)
+            if loaded.record is None:
+                _log.error("%s: stands open without a record", row.key)
+                if now - row.accepted_at > _ORPHAN_AGE:
+                    self._store.delete_open(row)
+                else:
+                    self._store.pull_forward(row, now + LONGEST_WAIT)
+                return None
+        except Exception:  # noqa: BLE001  (one bad record must not stop a sweep)
+            _log.exception("%s: the record could not be read", row.key)
+            return None
+        return loaded
+
+    def _views(self, loaded: Sequence[Loaded], now: datetime, seen: Seen) -> dict[str, JobsView]:
+        """Make one job list for each vault, to be read when the first record needs it."""
+        records: dict[str, list[RestoreRecord]] = {}
+        for one in loaded:
+            record = record_of(one)
+            records.setdefault(record.request.vault.key, []).append(record)
+        return {
+            key: JobsView.for_records(
+                self._vaults,
+                group[0].request.vault,
+                group,
+                now=now,
+                seen=seen.jobs,
+            )
+            for key, group in records.items()
+        }
+
+    def _run(self, loaded: Loaded, *, view: JobsView | None, clock: Callable[[], datetime]) -> None:
+        """Advance a request until it must wait. Never raises: the sweep comes again."""
+        try:
+            for _ in range(_MAX_STEPS):
+                now = clock()
+                with urgent(is_emergency=record_of(loaded).is_emergency):
+                    advanced = self.advance(loaded, now, view=view)
+                if advanced.due_at is None or advanced.due_at > now:
+                    return
+                # The shared list is older than what this step did.
+                loaded, view = advanced.loaded, None
+            _log.error("%s: did not come to rest", loaded.request_id)
+        except Conflict:
+            _log.info("%s: somebody else is at it", loaded.request_id)
+        except StoreUnavailable as error:
+            _log.warning("%s: %s", loaded.request_id, error)
+        except Exception:  # noqa: BLE001  (as above; it is logged and stays due)
+            _log.exception("%s: a step failed", loaded.request_id)
+
+    def _after(self, now: datetime, begun: float) -> datetime:
+        """Return the time, measured from a given one by the monotonic clock."""
+        return now + timedelta(seconds=self._monotonic() - begun)

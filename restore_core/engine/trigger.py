@@ -1,0 +1,237 @@
+"""The restore POST: written down, sent once, and its answer stored.
+
+Knows what makes a restore run exactly once: token and body are ready first, the intent is stored
+under the ETag, the send happens within its window or not at all, and whatever comes back is applied
+to the record as it stands by then. Refuses to decide what is restored, and to look for jobs.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from restore_core.domain.lifecycle import Event, Phase, Reason
+from restore_core.domain.ports import Loaded, RestorePost, Vaults
+from restore_core.domain.record import (
+    End,
+    JobError,
+    RestoreRecord,
+    Try,
+    TryState,
+)
+from restore_core.engine.ledger import Advanced, Ledger, record_of
+from restore_core.errors import (
+    ArmAnswer,
+    ArmError,
+    Conflict,
+    ErrorClass,
+    NotSent,
+    SendOutcome,
+    WaitingFor,
+    classify,
+    send_outcome,
+    wait_for,
+)
+from restore_core.settings import SEND_WINDOW, Settings
+
+_log = logging.getLogger(__name__)
+
+ROLE_PATIENCE = timedelta(minutes=30)
+"""How long a 403 is taken for a role that is still being applied."""
+
+
+class Sender:
+    """Sends restores. Safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        vaults: Vaults,
+        settings: Settings,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """Take the ports. `monotonic` measures the send window; it must not be the wall clock."""
+        self._ledger = ledger
+        self._vaults = vaults
+        self._settings = settings
+        self._monotonic = monotonic
+
+    def trigger(
+        self, loaded: Loaded, record: RestoreRecord, now: datetime, *, step: datetime
+    ) -> Advanced:
+        """Write the intent, send, and store what came of it. `step` is when this step began: what
+        is due then is done next.
+        """
+        decision, body = record.decision, record.part.body
+        if decision is None or body is None:
+            raise LookupError("a decided request has a body")
+        one = Try(client_request_id=str(uuid.uuid4()), intended_at=now)
+        try:
+            post = self._vaults.prepare_restore(
+                decision.item, decision.point_id, body, one.client_request_id
+            )
+        except ArmError as error:
+            hold, why, text = _hold(error), wait_for(error), str(error)
+            held = replace(record, hold_until=now + hold if hold else None)
+            return self._ledger.let_go(
+                held, lambda: self._ledger.wait(loaded, held, why, text, now), now
+            )
+        intended = replace(
+            record.with_part(record.part.with_try(one)).moved(Event.INTENDED),
+            waiting_for=None,
+            waiting_message="",
+            hold_until=None,
+        )
+        begun = self._monotonic()
+        try:
+            loaded = self._ledger.save_record(loaded, intended)
+        except Conflict:
+            self._ledger.give_back_if_ended(intended, now)
+            raise
+        answer = self._send(post, begun)
+        advanced = self._ledger.apply(
+            loaded,
+            lambda current: self._settled(current, one, answer, now),
+            lambda current: self._due_after_send(current, now, step),
+        )
+        if advanced is None:
+            return Advanced(loaded=loaded, due_at=now + self._settings.operation_poll)
+        settled = record_of(advanced.loaded)
+        if settled.phase is Phase.ACCEPTED:
+            self._ledger.give_back(settled, now)
+        return advanced
+
+    def _send(self, post: RestorePost, begun: float) -> str | ArmError:
+        """Send within the window; return the operation's id, or the error that it was."""
+        window = SEND_WINDOW.total_seconds()
+        renewed = False
+        while True:
+            # Directly before the send, and after anything that takes time.
+            if self._monotonic() - begun >= window:
+                return NotSent("the send window closed before the restore was sent")
+            try:
+                return post.send()
+            except ArmError as error:
+                if renewed or send_outcome(error) is not SendOutcome.TOKEN_REFUSED:
+                    return error
+            # 401: nothing happened. The same try goes once more with a new token.
+            renewed = True
+            try:
+                post.renew_token()
+            except ArmError as error:
+                return error
+
+    def _settled(
+        self, record: RestoreRecord, one: Try, answer: str | ArmError, now: datetime
+    ) -> RestoreRecord | None:
+        """Apply the answer to a record that may have moved on; `None` when it adds nothing."""
+        known = record.tries if record.is_final else record.part.tries
+        if one.client_request_id not in {kept.client_request_id for kept in known}:
+            if one.client_request_id in {kept.client_request_id for kept in record.tries}:
+                _log.error("%s: an answer came after its part's end: %s", record.key, answer)
+            return None
+        if record.is_final:
+            # With a job on record the try was adopted and has ended before its own answer came.
+            level = logging.INFO if record.jobs else logging.ERROR
+            _log.log(level, "%s: an answer came after its end: %s", record.key, answer)
+            return None
+        if isinstance(answer, str):
+            taken = replace(one, state=TryState.TAKEN, operation_id=answer)
+            moved = record.with_part(record.part.with_try(taken)).moved(Event.TAKEN)
+            return replace(moved, failures=0, forbidden_since=None, waiting_for=None)
+        outcome = send_outcome(answer)
+        _log.warning("%s: the restore POST: %s: %s", record.key, outcome.value, answer)
+        if outcome is SendOutcome.UNKNOWN:
+            unknown = replace(one, state=TryState.UNKNOWN)
+            # In `Accepted` another instance has given this try up; it must be settled after all.
+            given_up = record.phase is Phase.ACCEPTED
+            moved = record.moved(Event.INTENDED if given_up else Event.WAITED)
+            return replace(moved.with_part(record.part.with_try(unknown)), waiting_for=None)
+        current = record.part.current_try
+        dropped = record.with_part(record.part.without_try(one.client_request_id))
+        if record.phase is not Phase.TRIGGERING or current is None:
+            return dropped
+        if current.client_request_id != one.client_request_id:
+            # Another instance has a later try on its way: only its answer moves the record.
+            return dropped
+        return self._after_no(dropped, outcome, answer, now)
+
+    def _after_no(
+        self, record: RestoreRecord, outcome: SendOutcome, error: ArmError, now: datetime
+    ) -> RestoreRecord:
+        """Go on from `Triggering` after an answer that certainly started nothing."""
+        why = wait_for(error)
+        match outcome:
+            case SendOutcome.DELAYED if why is WaitingFor.TARGET_BUSY and record.part.in_doubt:
+                # Busy with what, if not with the restore that an earlier try started?
+                for one in record.part.in_doubt:
+                    again = replace(one, state=TryState.UNKNOWN, absent_since=None)
+                    record = record.with_part(record.part.with_try(again))
+                return record.moved(Event.WAITED)
+            case SendOutcome.DELAYED:
+                hold = _hold(error)
+                return replace(
+                    _taken_back(record, why, error), hold_until=now + hold if hold else None
+                )
+            case SendOutcome.NOT_SENT:
+                return _taken_back(record, WaitingFor.SERVICE_UNAVAILABLE, error)
+            case SendOutcome.FORBIDDEN | SendOutcome.TOKEN_REFUSED:
+                since = record.forbidden_since or now
+                if now - since < ROLE_PATIENCE:
+                    back = _taken_back(record, WaitingFor.NOT_AUTHORIZED_YET, error)
+                    return replace(back, forbidden_since=since)
+                return replace(record, pending_end=_refused(error, Reason.NOT_AUTHORIZED))
+            case SendOutcome.REFUSED:
+                return replace(record, pending_end=_refused(error, Reason.TRIGGER_REFUSED))
+            case SendOutcome.UNKNOWN:
+                raise LookupError("an unknown outcome keeps its try")
+        assert_never(outcome)
+
+    def _due_after_send(self, record: RestoreRecord, now: datetime, step: datetime) -> datetime:
+        if record.pending_end is not None:
+            return step
+        if record.phase is Phase.ACCEPTED:
+            return self._ledger.back_off(record, now)
+        return now + self._settings.operation_poll
+
+
+def _taken_back(record: RestoreRecord, why: WaitingFor, error: ArmError) -> RestoreRecord:
+    return record.waiting(why, str(error), event=Event.TAKEN_BACK)
+
+
+def _hold(error: ArmError) -> timedelta | None:
+    if not isinstance(error, ArmAnswer):
+        return None
+    return error.retry_after or classify(error.code, error.message).hold
+
+
+def _refused(error: ArmError, reason: Reason) -> End:
+    failure = classify(*_code_and_message(error))
+    return End(
+        event=Event.REFUSED_BY_AZURE,
+        reason=reason,
+        message=f"Azure Backup refused the restore: {error}",
+        recommendation=failure.advice,
+        error=job_error(error),
+    )
+
+
+def job_error(error: ArmError) -> JobError:
+    """Put an answer of ARM into the form in which events show errors."""
+    code, message = _code_and_message(error)
+    kind = classify(code, message).kind
+    if kind is ErrorClass.UNKNOWN and isinstance(error, ArmAnswer):
+        by_status = {401: ErrorClass.CONFIGURATION, 403: ErrorClass.CONFIGURATION}
+        kind = by_status.get(error.status, ErrorClass.REQUEST)
+    return JobError(code=code, message=message, kind=kind)
+
+
+def _code_and_message(error: ArmError) -> tuple[str, str]:
+    if isinstance(error, ArmAnswer):
+        return error.code or f"HTTP{error.status}", error.message or str(error)
+    return type(error).__name__, str(error)

@@ -1,0 +1,1 @@
+"""Requests, cancels, alerts and questions by HTTP."""

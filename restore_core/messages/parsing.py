@@ -1,0 +1,141 @@
+"""From a message to a request, or to every problem that it has.
+
+Knows the rules that no single field can tell. Refuses to stop at the first problem, and to guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from restore_core.arm_ids import ArmIdError, ProtectedItemId, VaultId
+from restore_core.errors import MessageInvalid, Problem
+from restore_core.messages.decoding import read_object
+from restore_core.messages.fields import REQUEST_ID
+from restore_core.messages.request import (
+    MAX_ITEMS,
+    UNPROVEN_COPY_OPTIONS,
+    AlternateTarget,
+    CancelRequest,
+    ItemSource,
+    RestoreRequest,
+    ShareSource,
+)
+from restore_core.messages.validation import as_meant, bounded, moved, problems_of
+
+
+def read_message(
+    body: bytes, *, unproven_copy_options: bool = False
+) -> RestoreRequest | CancelRequest:
+    """Read a queue message, plain JSON or base64 of it.
+
+    Raises:
+        MessageInvalid: with every problem that the message has.
+    """
+    value, problems = read_object(body)
+    return read_request(value, problems=problems, unproven_copy_options=unproven_copy_options)
+
+
+def read_request(
+    value: Mapping[str, Any],
+    *,
+    problems: Sequence[Problem] = (),
+    unproven_copy_options: bool = False,
+    default_id: str | None = None,
+    inside: str = "",
+) -> RestoreRequest | CancelRequest:
+    """Read a JSON object as a request; `problems` are those found before.
+
+    `default_id` is the id of a restore that brings none of its own (a cancel must name what it
+    cancels); `inside` is the path of the field that holds the object, where something wraps it.
+
+    Raises:
+        MessageInvalid: with every problem.
+    """
+    found: list[Problem] = []
+    request: RestoreRequest | CancelRequest | None = None
+    meant = as_meant(value, RestoreRequest)
+    kind = CancelRequest if meant.get("action") == "cancel" else RestoreRequest
+    if default_id is not None and kind is RestoreRequest and "requestId" not in value:
+        value = {**value, "requestId": default_id}
+    try:
+        request = kind.model_validate(dict(value))
+    except ValidationError as error:
+        found += problems_of(error, kind)
+    if kind is RestoreRequest:
+        found += _across_fields(meant, unproven_copy_options=unproven_copy_options)
+    found = [*problems, *(moved(problem, inside) for problem in found)]
+    if found or request is None:
+        raise MessageInvalid(bounded(found), reason="Invalid", request_id=readable_id(value))
+    return request
+
+
+def readable_id(value: Mapping[str, Any]) -> str | None:
+    """Return the request id when it can be read, whatever else is wrong."""
+    request_id = value.get("requestId")
+    readable = isinstance(request_id, str) and REQUEST_ID.fullmatch(request_id)
+    return request_id if readable else None
+
+
+def _across_fields(meant: Mapping[str, object], *, unproven_copy_options: bool) -> list[Problem]:
+    """Check what no single field can tell, as far as the fields can be read."""
+    found = []
+    source = as_meant(meant.get("source"), ItemSource, ShareSource)
+    if "vaultId" not in meant and "protectedItemId" not in source:
+        found.append(Problem(path="vaultId", message="is missing"))
+    if _are_apart(meant.get("vaultId"), source.get("protectedItemId")):
+        found.append(
+            Problem(path="source.protectedItemId", message="is under another vault than vaultId")
+        )
+    items = meant.get("items")
+    if isinstance(items, list):
+        if not 1 <= len(items) <= MAX_ITEMS:
+            # Not the model's business: it counts only those items that are valid.
+            found.append(Problem(path="items", message=f"must have 1 to {MAX_ITEMS} entries"))
+        found += _listed_twice(items)
+    target = as_meant(meant.get("target"), AlternateTarget)
+    if target.get("location") == "original" and "copyOptions" not in meant:
+        found.append(
+            Problem(
+                path="copyOptions",
+                message="is missing: say Overwrite or Skip for the original location",
+            )
+        )
+    copy_options = meant.get("copyOptions")
+    unproven = isinstance(copy_options, str) and copy_options in UNPROVEN_COPY_OPTIONS
+    if unproven and not unproven_copy_options:
+        found.append(
+            Problem(
+                path="copyOptions",
+                message="must be Overwrite or Skip: this one is not proven for Azure Files "
+                "(RESTORE_UNPROVEN_COPY_OPTIONS)",
+            )
+        )
+    return found
+
+
+def _are_apart(vault_id: object, item_id: object) -> bool:
+    """Tell whether both ids are good and the item is under another vault."""
+    if not isinstance(vault_id, str) or not isinstance(item_id, str):
+        return False
+    try:
+        return ProtectedItemId.parse(item_id).vault.key != VaultId.parse(vault_id).key
+    except ArmIdError:
+        return False
+
+
+def _listed_twice(items: Sequence[object]) -> list[Problem]:
+    found = []
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        path = item.get("path") if isinstance(item, Mapping) else None
+        if not isinstance(path, str):
+            continue
+        # Azure Files keeps the case of names and compares without it, letter by letter: «ß» is
+        # not «ss» there, as it is after casefold.
+        if path.lower() in seen:
+            found.append(Problem(path=f"items[{index}].path", message="is listed twice"))
+        seen.add(path.lower())
+    return found

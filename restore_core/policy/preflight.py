@@ -1,0 +1,239 @@
+"""What would surely fail, and what might: looked at before anything is sent.
+
+Knows what Microsoft's documents and recorded traffic say of restores that cannot work. Refuses to
+know what is allowed (that is `policy/guards.py`), and to be sure where the sources are not: what
+might fail is a warning in the event, and no reason to refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from restore_core.domain.record import Decision, RestoreRecord
+from restore_core.messages.request import AlternateTarget, CopyOptions, RestoreRequest
+from restore_core.policy.guards import writes_to_its_source
+
+IDENTITY_VERSION = "2026-07-01"
+"""The first version of the API that knows `identityInfo` (SDK 11)."""
+_SNAPSHOT = {"instantrp", "iasnapshotrp"}
+_VAULT_TIER = {"hardenedrp"}
+_SUSPECT = {"unhealthy", "warning"}
+_AT_REST = {"", "protected", "protectionstopped"}
+"""Restoring works while protection runs, and after it was stopped with the data retained (FAQ)."""
+
+
+class Outcome(StrEnum):
+    """What a check says."""
+
+    PASSED = "passed"
+    WARNING = "warning"
+    REFUSED = "refused"
+    WAITING = "waiting"
+    """It would not be refused, and not start now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was looked at. `advice` says what to change where it refuses."""
+
+    name: str
+    outcome: Outcome
+    message: str
+    advice: str = ""
+
+    def shown(self) -> dict[str, str]:
+        """Write it as a dry run's plan shows it."""
+        shown = {"name": self.name, "result": self.outcome.value, "message": self.message}
+        return shown | ({"advice": self.advice} if self.advice else {})
+
+
+def preflight(record: RestoreRecord, decision: Decision, *, api_version: str) -> list[Check]:
+    """Look at a decided restore; every check is there, passed ones too."""
+    request = record.request
+    return [
+        _protection(decision),
+        _tier(request, decision),
+        _threat(decision),
+        _target(record, decision),
+        _subscription(decision),
+        _paths(request),
+        _identity(request, api_version),
+        _resource_guard(decision),
+    ]
+
+
+def _passed(name: str, message: str) -> Check:
+    return Check(name=name, outcome=Outcome.PASSED, message=message)
+
+
+def _warning(name: str, message: str) -> Check:
+    return Check(name=name, outcome=Outcome.WARNING, message=message)
+
+
+def _refused(name: str, message: str, advice: str) -> Check:
+    return Check(name=name, outcome=Outcome.REFUSED, message=message, advice=advice)
+
+
+def _protection(decision: Decision) -> Check:
+    """Soft-deleted items must be undeleted first; a stopped protection does no harm."""
+    name, state = "protectionState", decision.protection_state
+    if decision.item_soft_deleted:
+        return _refused(
+            name,
+            f"The protected item of the share {decision.share} is soft-deleted.",
+            "Undelete the protected item in the vault, then send a new request.",
+        )
+    if state.casefold() not in _AT_REST:
+        return _warning(name, f"The protection state of the share is {state}.")
+    return _passed(name, f"The protection state is {state or 'not told'}.")
+
+
+def _tier(request: RestoreRequest, decision: Decision) -> Check:
+    """A point without a snapshot restores full shares, elsewhere, with Overwrite, and no more."""
+    name = "recoveryPointTier"
+    if not decision.tiers:
+        return _passed(name, "The vault does not tell where the recovery point is kept.")
+    kinds = _usable_kinds(decision)
+    told = ", ".join(f"{one.kind} {one.status}".strip() for one in decision.tiers)
+    if kinds & _SNAPSHOT:
+        return _passed(name, f"The recovery point has a snapshot ({told}).")
+    if not kinds:
+        return _refused(
+            name,
+            f"No copy of the recovery point can be used ({told}).",
+            "Send a new request for another recovery point.",
+        )
+    if not kinds & _VAULT_TIER:
+        return _warning(name, f"The recovery point is of a kind that is not known here ({told}).")
+    wrong = [
+        what
+        for what, is_so in (
+            ("not to the original location", not isinstance(request.target, AlternateTarget)),
+            ("no single items", bool(request.items)),
+            ("Overwrite only", request.effective_copy_options is not CopyOptions.OVERWRITE),
+        )
+        if is_so
+    ]
+    if wrong:
+        return _refused(
+            name,
+            "The recovery point is kept in the vault alone, which restores full shares to an "
+            f"alternate location: {', '.join(wrong)}.",
+            "Send a new request for the full share to an alternate location with copyOptions "
+            "Overwrite, or for a recovery point that has a snapshot.",
+        )
+    return _warning(
+        name,
+        "The recovery point is kept in the vault alone: the target share must be empty, which "
+        "cannot be seen from here.",
+    )
+
+
+def _usable_kinds(decision: Decision) -> set[str]:
+    return {one.kind.casefold() for one in decision.tiers if one.status.casefold() == "valid"}
+
+
+def _threat(decision: Decision) -> Check:
+    status = decision.threat_status
+    if status.casefold() in _SUSPECT:
+        return _warning("threatStatus", f"The recovery point's threat status is {status}.")
+    return _passed("threatStatus", f"The recovery point's threat status is {status or 'not told'}.")
+
+
+def _target(record: RestoreRecord, decision: Decision) -> Check:
+    """«Elsewhere» that is the source itself is a mistake in one of the two."""
+    name, target = "target", record.request.target
+    if not isinstance(target, AlternateTarget):
+        return _passed(name, "The original location.")
+    if writes_to_its_source(record, decision):
+        return _refused(
+            name,
+            "The alternate target is the source share itself.",
+            'Send target {"location": "original"} with copyOptions, or name a folder or another '
+            "share.",
+        )
+    within = (
+        decision.target_account_id.casefold() == decision.account_id.casefold()
+        and decision.target_share.casefold() == decision.share.casefold()
+    )
+    if within:
+        return _warning(name, "The target is a folder of the source share.")
+    return _passed(name, "Another share than the source.")
+
+
+def _subscription(decision: Decision) -> Check:
+    """Microsoft has restores to another subscription as a feature of the vault tier."""
+    name = "subscription"
+    ours = decision.item.vault.subscription
+    theirs = decision.target_account_id.split("/")[2]
+    if ours.casefold() == theirs.casefold():
+        return _passed(name, "The target is in the vault's subscription.")
+    if _usable_kinds(decision) & _VAULT_TIER:
+        return _passed(name, "The target is in another subscription; the vault has a copy.")
+    return _warning(
+        name,
+        "The target is in another subscription, and the recovery point has no copy in the vault: "
+        "Azure Backup may refuse it.",
+    )
+
+
+def _paths(request: RestoreRequest) -> Check:
+    """Folder names that end in a dot can make a restore fail; nested items come twice."""
+    name, target = "itemPaths", request.target
+    places = [(one.path, _folders(one.path, one.type)) for one in request.items or ()]
+    if isinstance(target, AlternateTarget) and target.folder is not None:
+        places.append((target.folder, target.folder.split("/")))
+    dotted = [path for path, folders in places if any(one.endswith(".") for one in folders)]
+    if dotted:
+        return _warning(
+            name, f"A folder's name ends in a dot, which can make the restore fail: {dotted[0]!a}"
+        )
+    if not request.items:
+        return _passed(name, "The full share.")
+    folders = {one.path.lower() for one in request.items if one.type == "Directory"}
+    nested = [one.path for one in request.items if _above(one.path.lower()) & folders]
+    if nested:
+        return _warning(name, f"An item lies in a folder that is listed, too: {nested[0]!a}")
+    return _passed(name, f"{len(request.items)} items.")
+
+
+def _folders(path: str, kind: str) -> list[str]:
+    parts = path.split("/")
+    return parts if kind == "Directory" else parts[:-1]
+
+
+def _above(path: str) -> set[str]:
+    def parents() -> Iterator[str]:
+        parts = path.split("/")
+        for length in range(1, len(parts)):
+            yield "/".join(parts[:length])
+
+    return set(parents())
+
+
+def _identity(request: RestoreRequest, api_version: str) -> Check:
+    name = "identity"
+    if request.identity is None:
+        return _passed(name, "Azure Backup uses the access that it has.")
+    if api_version < IDENTITY_VERSION:
+        return _refused(
+            name,
+            f"The version {api_version} of the API does not know `identity`.",
+            f"Set RESTORE_ARM_API_VERSION to {IDENTITY_VERSION} or later, or leave identity out.",
+        )
+    return _passed(name, f"By the identity given ({request.identity.type}).")
+
+
+def _resource_guard(decision: Decision) -> Check:
+    name, requests = "resourceGuard", decision.guard_requests
+    if requests is None:
+        return _warning(
+            name,
+            "Whether a Resource Guard protects restores in this vault could not be read; if one "
+            "does, Azure refuses the restore.",
+        )
+    if requests:
+        return _passed(name, "A Resource Guard protects restores; the call carries its request.")
+    return _passed(name, "No Resource Guard protects restores in this vault.")

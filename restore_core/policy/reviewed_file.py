@@ -1,0 +1,103 @@
+"""Files that people review and deploy with the app: guards, and what else must not be wrong.
+
+Knows when such a file is read. It is read anew each time it matters, so that a file that vanishes
+or is put in place counts at once; it is parsed when its bytes have changed. Refuses to know what
+is in it, and to go on with an older version: what cannot be read now does not hold now.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from restore_core.errors import FileInvalid, Problem
+from restore_core.messages.decoding import ROOT
+
+_log = logging.getLogger(__name__)
+MAX_FILE_BYTES = 1024 * 1024
+_SHOWN = 5
+_UNUSABLE = "a file cannot be used: %s"
+
+T = TypeVar("T")
+
+
+class ReviewedFile(Generic[T]):
+    """One file, parsed. Safe to share between threads."""
+
+    def __init__(self, path: Path, parse: Callable[[bytes], T]) -> None:
+        """Remember where it is; `parse` raises `FileInvalid`."""
+        self._path = path
+        # A name of any bytes must not break what its problems are written into.
+        self._name = path.name.encode("ascii", "backslashreplace").decode("ascii")
+        self._parse = parse
+        self._lock = threading.Lock()
+        self._text: bytes | None = None
+        self._parsed: T | FileInvalid | None = None
+        self._why_unread = ""
+
+    def read(self) -> T:
+        """Return what the file says now.
+
+        Raises:
+            FileInvalid: it is missing, too large, or wrong; with every problem.
+        """
+        try:
+            with self._path.open("rb") as file:
+                text = file.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise self._unread(f"cannot be read: {why}") from None
+        if len(text) > MAX_FILE_BYTES:
+            raise self._unread(f"is larger than {MAX_FILE_BYTES} bytes")
+        with self._lock:
+            self._why_unread = ""
+            if text != self._text:
+                self._text, self._parsed = text, self._parse_anew(text)
+            parsed = self._parsed
+        if isinstance(parsed, FileInvalid):
+            raise FileInvalid(parsed.problems)
+        assert parsed is not None  # noqa: S101  (set with its text)
+        return parsed
+
+    def _parse_anew(self, text: bytes) -> T | FileInvalid:
+        try:
+            parsed = self._parse(text)
+        except FileInvalid as error:
+            found = FileInvalid(
+                [
+                    Problem(
+                        path=f"{self._name} {one.path}",
+                        message=one.message,
+                        did_you_mean=one.did_you_mean,
+                    )
+                    for one in error.problems
+                ]
+            )
+            _log.error(_UNUSABLE, in_words(found))
+            return found
+        _log.info("%s is read", self._name)
+        return parsed
+
+    def _unread(self, message: str) -> FileInvalid:
+        """Forget what was read before; log why, once for as long as it stays so."""
+        found = FileInvalid([Problem(path=f"{self._name} {ROOT}", message=message)])
+        with self._lock:
+            self._text = self._parsed = None
+            if message != self._why_unread:
+                self._why_unread = message
+                _log.error(_UNUSABLE, in_words(found))
+        return found
+
+
+def in_words(error: FileInvalid) -> str:
+    """Put the first problems into one text, and say how many more there are."""
+    shown = [
+        f"{one.path} {one.message}"
+        + (f" (did you mean {one.did_you_mean}?)" if one.did_you_mean else "")
+        for one in error.problems[:_SHOWN]
+    ]
+    left = len(error.problems) - len(shown)
+    return "; ".join(shown) + (f"; and {left} more" if left > 0 else "")

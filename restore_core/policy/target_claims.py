@@ -1,0 +1,154 @@
+"""Who may restore to a target: one request at a time, the better-ranked first.
+
+Azure Backup runs one restore per target share and refuses a second. Waiting for it here instead
+keeps the order, costs no refused POSTs, and leaves «refused because busy» as evidence about our own
+tries.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from restore_core.domain.lifecycle import HOLDING, Phase
+from restore_core.domain.ports import Claim, Holder, Loaded, Store
+from restore_core.domain.record import OpenRow, RestoreRecord
+from restore_core.errors import Conflict, WaitingFor
+
+_log = logging.getLogger(__name__)
+_ROUNDS = 3
+_READY = {None, WaitingFor.TARGET_BUSY}
+"""What a waiting request that only wants the target waits for; one that waits for something else,
+such
+as a role, must not hold up the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """The target is claimed. `etag` is that of the claim, where nobody had asked for it."""
+
+    etag: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InTheWay:
+    """Another request holds the target, or goes first."""
+
+    request_id: str
+
+
+class TargetClaims:
+    """The claims on target shares. Safe to share between threads and instances."""
+
+    def __init__(self, store: Store) -> None:
+        """Keep claims in the store."""
+        self._store = store
+
+    def take(self, record: RestoreRecord, target_key: str, now: datetime) -> Taken | InTheWay:
+        """Claim the target, or return who is in the way.
+
+        Claiming twice is one claim. A holder that does not hold (it went back to waiting, or ended)
+        is replaced: its record is touched first, so that one that is just about to store its intent
+        loses and never sends.
+        """
+        me = Holder(key=record.key, request_id=record.request.request_id, since=now)
+        for _ in range(_ROUNDS):
+            claim = self._store.read_claim(_thing(target_key))
+            rival = self._rival(record, claim, target_key, now)
+            if rival is not None:
+                return InTheWay(request_id=rival.request_id)
+            holder = next(iter(claim.holders), None)
+            if holder is not None and holder.key == record.key:
+                return Taken(etag=None if claim.wanted else claim.etag)
+            if holder is not None and not self._let_go(holder):
+                if claim.wanted or self._mark(claim):
+                    return InTheWay(request_id=holder.request_id)
+                continue
+            try:
+                etag = self._store.write_claim(claim, [me])
+            except Conflict:
+                continue
+            return Taken(etag=None if claim.wanted else etag)
+        return InTheWay(request_id="another request")
+
+    def _rival(
+        self, record: RestoreRecord, claim: Claim, target_key: str, now: datetime
+    ) -> OpenRow | None:
+        """Return a better-ranked request that wants the target.
+
+        There is one only where somebody has waited, for the target or for what all waited for.
+        Between its parts a request keeps the target that it has, whoever waits for it.
+        """
+        if record.is_between_parts or not (claim.wanted or record.waiting_for is not None):
+            return None
+        mine = OpenRow.of(record, now)
+        for row in self._store.rows_for_target(target_key):
+            wants = row.phase is Phase.ACCEPTED and row.waiting_for in _READY
+            if wants and row.key != record.key and row.rank < mine.rank:
+                return row
+        return None
+
+    def give_back(self, record: RestoreRecord, now: datetime) -> None:
+        """Give the target back, if the request holds it, and wake the one that is next."""
+        target_key = record.target_key
+        if target_key is None or record.request.dry_run:
+            return
+        if record.target_etag is not None:
+            untouched = Claim(thing=_thing(target_key), etag=record.target_etag)
+            with suppress(Conflict):
+                # As it was written when the target was taken: nobody waits.
+                self._store.write_claim(untouched, [])
+                return
+        for _ in range(_ROUNDS):
+            claim = self._store.read_claim(_thing(target_key))
+            if all(holder.key != record.key for holder in claim.holders):
+                return
+            kept = [one for one in claim.holders if one.key != record.key]
+            # Whoever waits has left its mark in the claim: without one there is nobody to look for.
+            waiting = self._waiting(target_key, record.key) if claim.wanted else []
+            try:
+                self._store.write_claim(replace(claim, wanted=bool(waiting)), kept)
+            except Conflict:
+                continue
+            if waiting:
+                self._store.pull_forward(min(waiting, key=lambda row: row.rank), now)
+            return
+
+    def _mark(self, claim: Claim) -> bool:
+        """Leave a mark that somebody waits; `False` when the claim has changed meanwhile."""
+        try:
+            self._store.write_claim(replace(claim, wanted=True), claim.holders)
+        except Conflict:
+            return False
+        return True
+
+    def _waiting(self, target_key: str, key: str) -> list[OpenRow]:
+        return [
+            row
+            for row in self._store.rows_for_target(target_key)
+            if row.phase is Phase.ACCEPTED
+            and row.waiting_for is WaitingFor.TARGET_BUSY
+            and row.key != key
+        ]
+
+    def _let_go(self, holder: Holder) -> bool:
+        """Make sure that a holder does not, and from now on cannot, act on its old claim."""
+        loaded: Loaded = self._store.load(holder.request_id, holder.key)
+        record = loaded.record
+        if record is None or record.is_final:
+            return True
+        if record.phase in HOLDING or record.is_between_parts:
+            return False
+        try:
+            # A new ETag: an instance that read the record before can no longer store its intent.
+            self._store.replace(replace(record), loaded.etag)
+        except Conflict:
+            return False
+        _log.info("%s: took the target over while it waits", holder.request_id)
+        return True
+
+
+def _thing(target_key: str) -> str:
+    return f"target:{target_key}"

@@ -1,0 +1,1 @@
+"""The tables and the queues of the storage account."""
