@@ -254,3 +254,8 @@ def _checked(rule: re.Pattern[str], name: str, complaint: str) -> str:
 def _shown(name: str) -> str:
     """Quote a sender's text for a message: ASCII, at most 60 characters."""
     return ascii(name if len(name) <= 60 else name[:60] + "…")
+
+
+def share_id(account_id: str, share: str) -> str:
+    """Build the ARM id of a file share from its storage account's."""
+    return f"{account_id}/fileServices/default/shares/{share}"

@@ -16,10 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from restore_core.completions.events import restore_started
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Claim, Holder, Store
-from restore_core.domain.record import RestoreRecord, hash_key
+from restore_core.domain.record import RestoreRecord, hash_key, restore_started
 from restore_core.errors import Conflict, StoreError
 from restore_core.messages.request import RestoreRequest
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from restore_core.domain.lifecycle import Phase, Rejection
-from restore_core.domain.record import End, FollowedJob, RestoreRecord
+from restore_core.domain.record import End, FollowedJob, RestoreRecord, restore_started
 from restore_core.domain.vault import Tally
 from restore_core.errors import Problem
 from restore_core.messages.request import SCHEMA_VERSION, LatestPointBefore
@@ -112,16 +112,6 @@ def event_id(record: RestoreRecord) -> str:
     planned = record.phase is Phase.PLANNED
     name = record.request.request_id if planned else record.key
     return f"{name}/{record.phase.value}"
-
-
-def restore_started(record: RestoreRecord) -> str:
-    """Say whether a restore ran or runs: `yes`, `no`, or `unknown` where nobody can tell."""
-    if record.jobs:
-        return "yes"
-    if any(part.may_have_started for part in record.parts) or record.phase is Phase.INDETERMINATE:
-        # A 202 whose operation failed, or whose job nobody saw, proves neither.
-        return "unknown"
-    return "no"
 
 
 def render_rejection(

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 
-from restore_core.arm_ids import ArmIdError, ProtectedItemId, StorageAccountId
+from restore_core.arm_ids import ArmIdError, ProtectedItemId, StorageAccountId, share_id
 from restore_core.domain.lifecycle import FINAL, Event, Phase, Reason, next_phase
 from restore_core.domain.vault import JobEnd, Tally, Tier
 from restore_core.errors import ErrorClass, WaitingFor
@@ -429,6 +429,26 @@ def source_account(item_id: ProtectedItemId, known: StorageAccountId | None) -> 
         f"/subscriptions/{item_id.vault.subscription}/resourceGroups/{names[-2]}"
         f"/providers/Microsoft.Storage/storageAccounts/{names[-1]}"
     )
+
+
+def restore_started(record: RestoreRecord) -> str:
+    """Say whether a restore ran or runs: `yes`, `no`, or `unknown` where nobody can tell."""
+    if record.jobs:
+        return "yes"
+    if any(part.may_have_started for part in record.parts) or record.phase is Phase.INDETERMINATE:
+        # A 202 whose operation failed, or whose job nobody saw, proves neither.
+        return "unknown"
+    return "no"
+
+
+def writes_to_its_source(record: RestoreRecord, decision: Decision) -> bool:
+    """Tell whether data goes to where it came from: by the ids, whatever the request calls it."""
+    target = record.request.target
+    if not isinstance(target, AlternateTarget):
+        return True
+    source = share_id(decision.account_id, decision.share)
+    written = share_id(decision.target_account_id, decision.target_share)
+    return written.casefold() == source.casefold() and target.folder is None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
-from restore_core.arm_ids import ArmIdError
+from restore_core.arm_ids import ArmIdError, share_id
 from restore_core.azure_backup.payload import body_text, restore_body
 from restore_core.domain.lifecycle import Event, Reason
 from restore_core.domain.ports import Vaults
@@ -19,7 +19,6 @@ from restore_core.domain.record import Decision, End, Part, RestoreRecord, sourc
 from restore_core.errors import ArmAnswer, ArmError, LookupFailed, classify
 from restore_core.messages.request import PART_ITEMS, AlternateTarget
 from restore_core.policy.guards import Allowed, Guards, NotAllowed, Rule, judge
-from restore_core.policy.patterns import share_id
 from restore_core.policy.preflight import Check, Outcome, preflight
 from restore_core.settings import Settings
 from restore_core.times import format_time

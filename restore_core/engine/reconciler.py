@@ -27,11 +27,7 @@ from restore_core.engine.follow import Follower
 from restore_core.engine.job_watch import Seen, Watch
 from restore_core.engine.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
 from restore_core.engine.start import Starter
-from restore_core.errors import (
-    Conflict,
-    StoreError,
-    StoreUnavailable,
-)
+from restore_core.errors import Conflict, StoreError, StoreUnavailable
 from restore_core.policy.guards import Guards
 from restore_core.settings import Settings
 

@@ -16,13 +16,7 @@ from typing import assert_never
 
 from restore_core.domain.lifecycle import Event, Phase, Reason
 from restore_core.domain.ports import Loaded, RestorePost, Vaults
-from restore_core.domain.record import (
-    End,
-    JobError,
-    RestoreRecord,
-    Try,
-    TryState,
-)
+from restore_core.domain.record import End, JobError, RestoreRecord, Try, TryState
 from restore_core.engine.ledger import Advanced, Ledger, record_of
 from restore_core.errors import (
     ArmAnswer,

@@ -14,10 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from restore_core.arm_ids import (
-    ProtectedItemId,
-    VaultId,
-)
+from restore_core.arm_ids import ProtectedItemId, VaultId
 from restore_core.messages.fields import (
     AccountIdText,
     Deadline,

@@ -13,20 +13,16 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    JsonValue,
-    ValidationError,
-)
+from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 
-from restore_core.domain.record import Decision, RestoreRecord
+from restore_core.arm_ids import share_id
+from restore_core.domain.record import Decision, RestoreRecord, writes_to_its_source
 from restore_core.errors import FileInvalid, MessageInvalid, Problem
 from restore_core.messages.decoding import ROOT, read_object
 from restore_core.messages.fields import Duration, EntryName, QueueName, as_tuple, one_of
 from restore_core.messages.request import AlternateTarget, CopyOptions, RestoreRequest
 from restore_core.messages.validation import Model, bounded, problems_of
-from restore_core.policy.patterns import SharePattern, VaultPattern, id_matches, matches, share_id
+from restore_core.policy.patterns import SharePattern, VaultPattern, id_matches, matches
 from restore_core.times import format_duration, format_time
 
 MAX_RULES = 200
@@ -212,18 +208,6 @@ def _refusals(
         ("notOlderThan", _age(rule, record, decision)),
         ("healthyRecoveryPoint", _health(rule, decision)),
     ]
-
-
-def writes_to_its_source(record: RestoreRecord, decision: Decision) -> bool:
-    """Tell whether data goes to where it came from: by the ids, whatever the request calls it."""
-    target = record.request.target
-    if not isinstance(target, AlternateTarget):
-        return True
-    same = (
-        share_id(decision.target_account_id, decision.target_share).casefold()
-        == _source(decision).casefold()
-    )
-    return same and target.folder is None
 
 
 def _may_land_on_its_source(request: RestoreRequest, decision: Decision) -> bool:

@@ -119,8 +119,3 @@ ResourcePattern = Annotated[
     _example(f"{_GROUP}/Microsoft.Storage/storageAccounts/{{}}"),
 ]
 """Any resource: what an alert is about."""
-
-
-def share_id(account_id: str, share: str) -> str:
-    """Build the ARM id of a file share from its storage account's."""
-    return f"{account_id}/fileServices/default/shares/{share}"

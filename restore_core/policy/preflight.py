@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from restore_core.domain.record import Decision, RestoreRecord
+from restore_core.domain.record import Decision, RestoreRecord, writes_to_its_source
 from restore_core.messages.request import AlternateTarget, CopyOptions, RestoreRequest
-from restore_core.policy.guards import writes_to_its_source
 
 IDENTITY_VERSION = "2026-07-01"
 """The first version of the API that knows `identityInfo` (SDK 11)."""

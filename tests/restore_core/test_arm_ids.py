@@ -16,6 +16,7 @@ from restore_core.arm_ids import (
     check_file_share,
     check_recovery_point,
     parse_identity_id,
+    share_id,
 )
 from tests.restore_core.given import ACCOUNT, IDENTITY, ITEM, SUBSCRIPTION, VAULT
 
@@ -202,3 +203,7 @@ def test_every_good_name_makes_an_id_that_is_read_again(group: str, name: str) -
     if group in {".", ".."}:
         return
     assert str(VaultId.parse(text)) == text
+
+
+def test_a_share_has_the_id_that_arm_gives_it() -> None:
+    assert share_id(ACCOUNT, "finance") == f"{ACCOUNT}/fileServices/default/shares/finance"

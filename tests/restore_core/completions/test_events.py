@@ -9,13 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restore_core.completions.events import (
-    CUT_MARK,
-    MAX_EVENT_BYTES,
-    render_end,
-    render_rejection,
-    restore_started,
-)
+from restore_core.completions.events import CUT_MARK, MAX_EVENT_BYTES, render_end, render_rejection
 from restore_core.domain.lifecycle import Event, Phase, Reason, Rejection
 from restore_core.domain.record import (
     Decision,
@@ -26,6 +20,7 @@ from restore_core.domain.record import (
     RestoreRecord,
     Try,
     TryState,
+    restore_started,
 )
 from restore_core.domain.vault import JobEnd, Tally
 from restore_core.errors import ErrorClass, Problem

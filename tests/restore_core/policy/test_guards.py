@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restore_core.arm_ids import share_id
 from restore_core.domain.record import Decision, RestoreRecord
 from restore_core.errors import FileInvalid, MessageInvalid, Problem
 from restore_core.messages.parsing import read_request
@@ -29,7 +30,7 @@ from restore_core.policy.guards import (
     judge,
     read_guards,
 )
-from restore_core.policy.patterns import SHARE, VAULT, share_id
+from restore_core.policy.patterns import SHARE, VAULT
 from tests.restore_core.given import (
     ACCOUNT,
     ACCOUNTS,

@@ -15,7 +15,6 @@ from restore_core.policy.patterns import (
     VaultPattern,
     id_matches,
     matches,
-    share_id,
 )
 from tests.restore_core.growth import assert_grows_at_most
 
@@ -88,11 +87,6 @@ def test_an_id_matches_segment_by_segment(pattern: str) -> None:
 )
 def test_a_star_does_not_reach_over_a_slash(pattern: str) -> None:
     assert not id_matches(pattern, VAULT_ID)
-
-
-def test_a_share_has_the_id_that_arm_gives_it() -> None:
-    account, _, _ = SHARE_ID.partition("/fileServices")
-    assert share_id(account, "finance") == SHARE_ID
 
 
 @pytest.mark.parametrize(
