@@ -12,13 +12,11 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from restore_core.domain.ports import Claim, Holder, Store
+from restore_core.domain.ports import Claim, Holder, Store, is_urgent
 from restore_core.domain.record import hash_key
 from restore_core.errors import ArmAnswer, Conflict, ErrorClass, StoreError, classify
 
@@ -43,18 +41,6 @@ _LONGEST = timedelta(hours=6)
 _LOOK_SECONDS = 30.0
 """How old what an instance knows of the others' pauses may be."""
 _ROUNDS = 3
-
-_urgent: ContextVar[bool] = ContextVar("urgent", default=False)
-
-
-@contextmanager
-def urgent(*, is_emergency: bool) -> Iterator[None]:
-    """Say that what is called meanwhile is for an emergency: the brake lets it pass."""
-    token = _urgent.set(is_emergency)
-    try:
-        yield
-    finally:
-        _urgent.reset(token)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +103,7 @@ class Pace:
         if held:
             longest = max(held, key=lambda one: one.until)
             raise _refusal(longest.until - now, code=longest.code)
-        if _urgent.get():
+        if is_urgent.get():
             self._take(scopes[1], least=float("-inf"))
         elif self._monotonic() < self._braked.get(scopes[1], 0):
             raise _refusal(_BRAKE)

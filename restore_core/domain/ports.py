@@ -7,7 +7,9 @@ same contract tests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -18,6 +20,22 @@ from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.domain.vault import Job, Operation, ProtectedItem, RecoveryPoint
 from restore_core.errors import WaitingFor
 from restore_core.messages.request import RestoreRequest
+
+MAX_MESSAGE_BYTES = 64 * 1024
+"""What a storage queue takes as one message, in the form in which it is sent."""
+
+is_urgent: ContextVar[bool] = ContextVar("urgent", default=False)
+"""Whether the call that is about to be made belongs to an emergency."""
+
+
+@contextmanager
+def urgent(*, is_emergency: bool) -> Iterator[None]:
+    """Mark the calls made meanwhile as an emergency's, so that no brake holds them back."""
+    token = is_urgent.set(is_emergency)
+    try:
+        yield
+    finally:
+        is_urgent.reset(token)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from restore_core.arm_ids import VaultId
-from restore_core.azure_backup.throttling import urgent
 from restore_core.domain.lifecycle import Phase
-from restore_core.domain.ports import Vaults
+from restore_core.domain.ports import Vaults, urgent
 from restore_core.domain.record import OpenRow
 from restore_core.domain.vault import Job
 from restore_core.engine.adoption import is_unsupported

@@ -16,9 +16,8 @@ from datetime import datetime, timedelta
 
 from restore_core.alerting.plans import Plans
 from restore_core.alerting.response import Responder, no_plans
-from restore_core.azure_backup.throttling import urgent
 from restore_core.domain.lifecycle import Phase, Rejection
-from restore_core.domain.ports import Completions, Loaded, Message, Store, Vaults
+from restore_core.domain.ports import Completions, Loaded, Message, Store, Vaults, urgent
 from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.engine.accept import Accepter
 from restore_core.engine.adoption import JobsView

@@ -19,7 +19,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from restore_core.completions.events import event_id
-from restore_core.domain.ports import Requests, Store
+from restore_core.domain.ports import MAX_MESSAGE_BYTES, Requests, Store
 from restore_core.domain.record import RestoreRecord
 from restore_core.errors import MessageInvalid, Problem, StoreError
 from restore_core.http_api.answers import HttpAnswer, HttpRequest, Refused, in_json, problem
@@ -31,7 +31,6 @@ from restore_core.messages.fields import REQUEST_ID, FreeText
 from restore_core.messages.request import SCHEMA_VERSION, RestoreRequest
 from restore_core.messages.validation import Model, bounded, moved, problems_of
 from restore_core.settings import Settings
-from restore_core.storage.queues import MAX_MESSAGE_BYTES
 from restore_core.times import format_time
 
 _log = logging.getLogger(__name__)

@@ -18,8 +18,6 @@ from restore_core.settings import Storage
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient, QueueServiceClient
 
-MAX_MESSAGE_BYTES = 64 * 1024
-"""What Azure takes, in the form in which it is sent."""
 _FOREVER = -1
 _SECONDS = 20
 

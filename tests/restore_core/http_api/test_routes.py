@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restore_core.domain.ports import MAX_MESSAGE_BYTES
 from restore_core.errors import MessageInvalid, StoreUnavailable
 from restore_core.http_api.answers import HttpAnswer, HttpRequest
 from restore_core.http_api.routes import MAX_BODY_BYTES, Intake
 from restore_core.messages.alerts import MAX_REDUCED_BYTES
 from restore_core.messages.envelopes import derived_id, read_envelope, read_wrapped
 from restore_core.messages.request import CancelRequest, RestoreRequest
-from restore_core.storage.queues import MAX_MESSAGE_BYTES
 from restore_core.storage.tables import RestoreStore
 from tests.restore_core.given import (
     ALERT_ID,
