@@ -14,9 +14,9 @@ from typing import Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from restore_core.errors import SettingsError
-from restore_core.messages.fields import QUEUE_NAME
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+QUEUE_NAME = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"

@@ -21,6 +21,7 @@ from restore_core.arm_ids import (
     check_recovery_point,
     parse_identity_id,
 )
+from restore_core.settings import QUEUE_NAME
 from restore_core.times import format_duration, format_time, parse_duration, parse_time
 
 MAX_PATH_BYTES = 2048
@@ -28,7 +29,6 @@ MAX_SEGMENT_CHARACTERS = 255
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _ENTRY_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-QUEUE_NAME = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
