@@ -1,7 +1,8 @@
 """Times and durations as senders write them and as events show them.
 
 Knows RFC 3339 times and the ISO 8601 durations that a message may hold. Refuses to know the clock:
-`now` is always passed in. What the service writes is another dialect, read in `domain/vault.py`.
+`now` is always passed in. The service writes times in another form, which `azure_backup/wire.py`
+reads.
 """
 
 from __future__ import annotations

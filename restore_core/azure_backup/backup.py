@@ -18,19 +18,16 @@ from typing import Any, Generic, TypeVar, assert_never
 
 from restore_core.arm_ids import ProtectedItemId, VaultId
 from restore_core.azure_backup.client import Answer, ArmClient, PreparedPost
-from restore_core.domain.lifecycle import Reason
-from restore_core.domain.ports import ChosenPoint, JobListing
-from restore_core.domain.vault import (
-    Job,
-    Operation,
-    ProtectedItem,
-    RecoveryPoint,
+from restore_core.azure_backup.wire import (
     read_guard_requests,
     read_item,
     read_job,
     read_operation,
     read_point,
 )
+from restore_core.domain.lifecycle import Reason
+from restore_core.domain.ports import ChosenPoint, JobListing
+from restore_core.domain.vault import Job, Operation, ProtectedItem, RecoveryPoint
 from restore_core.errors import ArmAnswer, LookupFailed, NoAnswer
 from restore_core.messages.request import (
     ItemSource,

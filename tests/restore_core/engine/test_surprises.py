@@ -22,17 +22,11 @@ from local.vault import EmulatorOptions, VaultEmulator, sample
 from restore_core.arm_ids import ArmIdError, ProtectedItemId
 from restore_core.azure_backup.backup import AzureBackup, operation_id_of
 from restore_core.azure_backup.client import Answer, ArmClient, error_of
+from restore_core.azure_backup.wire import read_item, read_job, read_operation, read_time
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Message
 from restore_core.domain.record import RestoreRecord
-from restore_core.domain.vault import (
-    JobEnd,
-    OperationStatus,
-    read_item,
-    read_job,
-    read_operation,
-    read_time,
-)
+from restore_core.domain.vault import JobEnd, OperationStatus
 from restore_core.engine.reconciler import Reconciler
 from restore_core.errors import ArmAnswer, SettingsError
 from restore_core.settings import Settings

@@ -10,13 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restore_core.arm_ids import StorageAccountId, VaultId
-from restore_core.domain.vault import (
-    Job,
-    JobEnd,
-    OperationStatus,
-    ServiceError,
-    Tally,
-    Tier,
+from restore_core.azure_backup.wire import (
     read_guard_requests,
     read_item,
     read_job,
@@ -24,8 +18,8 @@ from restore_core.domain.vault import (
     read_operation,
     read_point,
     read_time,
-    worst,
 )
+from restore_core.domain.vault import Job, JobEnd, OperationStatus, ServiceError, Tally, Tier
 from tests.restore_core.given import ACCOUNT, SUBSCRIPTION, VAULT, Json, json_values, sample
 
 HARBOUR = VaultId.parse(VAULT)
@@ -601,18 +595,6 @@ def test_a_job_without_an_activity_is_nobodys(activity: object) -> None:
 def test_a_jobs_name_is_one_that_may_stand_in_a_url(body: Json, job_id: str | None) -> None:
     job = read_job(body)
     assert (job.id if job else None) == job_id
-
-
-def test_the_worst_end_of_several_counts() -> None:
-    by_end = {end: a_job(status=end.value) for end in JobEnd}
-    running = a_job(status="InProgress")
-    assert worst([]) is None
-    assert worst([running]) is None
-    assert worst([by_end[JobEnd.COMPLETED], running]) is by_end[JobEnd.COMPLETED]
-    ordered = list(JobEnd)
-    for at, end in enumerate(ordered):
-        assert worst([by_end[one] for one in ordered[: at + 1]]) is by_end[end]
-        assert worst([by_end[one] for one in ordered[at::-1]]) is by_end[end]
 
 
 # --- anything in place of anything
