@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, WithJsonSchema
 
 from restore_core.completions.events import MAX_EVENT_BYTES
-from restore_core.domain.lifecycle import FINAL, Phase, Reason, Rejection
-from restore_core.errors import ErrorClass
+from restore_core.domain.lifecycle import FINAL, Phase
 from restore_core.messages.fields import FreeText, RequestId, Traceparent, VaultIdText
 from restore_core.messages.request import AlternateTarget, Labels, OriginalTarget
 from restore_core.messages.validation import Model
 from restore_core.policy.preflight import Outcome
+from restore_core.vocabulary import ErrorClass, Reason, Rejection
 
 _FINAL = [phase.value for phase in Phase if phase in FINAL]
 _LIST: dict[str, JsonValue] = {"maxItems": MAX_EVENT_BYTES // 2}

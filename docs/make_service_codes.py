@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from restore_core.errors import CATALOGUE, UNKNOWN_FAILURE, ErrorClass, Failure
+from restore_core.errors import CATALOGUE, UNKNOWN_FAILURE, Failure
+from restore_core.vocabulary import ErrorClass
 
 PAGE = Path(__file__).resolve().parent / "service-codes.md"
 

@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from restore_core.vocabulary import ErrorClass, Reason, Rejection, WaitingFor
+
 
 class RestoreError(Exception):
     """The root of everything that this package raises on purpose."""
@@ -50,11 +52,11 @@ class SettingsError(RestoreError):
 class MessageInvalid(RestoreError):  # noqa: N818  (a fact about the message)
     """A message cannot be taken as a request.
 
-    `reason` is `Unreadable` or `Invalid`; `request_id` is what could be read of it.
+    `request_id` is what could be read of it.
     """
 
     def __init__(
-        self, problems: Sequence[Problem], *, reason: str, request_id: str | None = None
+        self, problems: Sequence[Problem], *, reason: Rejection, request_id: str | None = None
     ) -> None:
         """Keep the problems."""
         super().__init__("; ".join(f"{one.path}: {one.message}" for one in problems))
@@ -73,9 +75,9 @@ class FileInvalid(RestoreError):  # noqa: N818  (a fact about the file)
 
 
 class LookupFailed(RestoreError):  # noqa: N818  (an answer of the vault, not our fault)
-    """The lists were read to the end and hold no single match. `reason` is an end's reason."""
+    """The lists were read to the end and hold no single match."""
 
-    def __init__(self, message: str, *, reason: str) -> None:
+    def __init__(self, message: str, *, reason: Reason) -> None:
         """Keep the reason."""
         super().__init__(message)
         self.reason = reason
@@ -138,30 +140,6 @@ class ArmAnswer(ArmError):  # noqa: N818
         self.retry_after = retry_after
         self.gateway = gateway
         self.request_id = request_id
-
-
-class ErrorClass(StrEnum):
-    """What kind of trouble it is, for whoever reads a completion."""
-
-    RETRYABLE = "Retryable"
-    QUOTA = "Quota"
-    CONFIGURATION = "Configuration"
-    REQUEST = "Request"
-    PARTIAL = "Partial"
-    UNKNOWN = "Unknown"
-
-
-class WaitingFor(StrEnum):
-    """Why an accepted request has not been triggered yet."""
-
-    LOOKUP = "Lookup"
-    TARGET_BUSY = "TargetBusy"
-    QUOTA = "Quota"
-    THROTTLED = "Throttled"
-    NOT_AUTHORIZED_YET = "NotAuthorizedYet"
-    SERVICE_UNAVAILABLE = "ServiceUnavailable"
-    PAUSED = "Paused"
-    GUARDS_INVALID = "GuardsInvalid"
 
 
 @dataclass(frozen=True, kw_only=True)

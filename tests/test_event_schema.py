@@ -15,7 +15,7 @@ import pytest
 
 from docs.make_schemas import schema
 from restore_core.completions.events import CUT_MARK, render_end, render_rejection
-from restore_core.domain.lifecycle import FINAL, Event, Phase, Reason, Rejection
+from restore_core.domain.lifecycle import FINAL, Event, Phase
 from restore_core.domain.record import (
     Decision,
     End,
@@ -26,9 +26,10 @@ from restore_core.domain.record import (
     Try,
 )
 from restore_core.domain.vault import JobEnd, Tally
-from restore_core.errors import ArmAnswer, ErrorClass, MessageInvalid, Problem
+from restore_core.errors import ArmAnswer, MessageInvalid, Problem
 from restore_core.messages.parsing import read_message
 from restore_core.policy.preflight import Outcome
+from restore_core.vocabulary import ErrorClass, Reason, Rejection
 from tests.restore_core.given import ACCOUNT, ITEM, NOW, OTHER_ACCOUNT, request_of
 from tests.simulators.world import SHAPES, World, cancel, elsewhere, request
 from tests.test_docs import DOCUMENTS, blocks

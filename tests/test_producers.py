@@ -21,11 +21,12 @@ from azure.storage.queue import QueueClient
 from local.storage import Azurite
 from restore_core.alerting.planning import Matched, find_plan, make_request
 from restore_core.alerting.plans import read_plans
-from restore_core.domain.lifecycle import FINAL, Phase, Rejection
+from restore_core.domain.lifecycle import FINAL, Phase
 from restore_core.messages.alerts import read_alert
 from restore_core.messages.envelopes import read_envelope, read_wrapped
 from restore_core.messages.request import LatestPointBefore, RestoreRequest
 from restore_core.policy.guards import read_guards
+from restore_core.vocabulary import Rejection
 from tests.patience import PATIENCE
 from tests.test_docs import blocks
 from tests.test_event_schema import FULL, rejected, rendered

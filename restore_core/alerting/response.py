@@ -15,13 +15,13 @@ from datetime import datetime
 from restore_core.alerting.cooldowns import Cooldowns
 from restore_core.alerting.planning import NoPlan, NotFired, find_plan, make_request
 from restore_core.alerting.plans import Plan, Plans
-from restore_core.domain.lifecycle import Rejection
 from restore_core.errors import FileInvalid, Problem
 from restore_core.messages.alerts import Alert
 from restore_core.messages.decoding import ROOT
 from restore_core.messages.request import RestoreRequest
 from restore_core.policy.reviewed_file import in_words
 from restore_core.times import format_time
+from restore_core.vocabulary import Rejection
 
 _log = logging.getLogger(__name__)
 

@@ -25,7 +25,6 @@ from restore_core.azure_backup.wire import (
     read_operation,
     read_point,
 )
-from restore_core.domain.lifecycle import Reason
 from restore_core.domain.ports import ChosenPoint, JobListing
 from restore_core.domain.vault import Job, Operation, ProtectedItem, RecoveryPoint
 from restore_core.errors import ArmAnswer, LookupFailed, NoAnswer
@@ -38,6 +37,7 @@ from restore_core.messages.request import (
     ShareSource,
 )
 from restore_core.times import format_time
+from restore_core.vocabulary import Reason
 
 _ITEM_FILTER = "backupManagementType eq 'AzureStorage' and itemType eq 'AzureFileShare'"
 _OPERATION_ID = re.compile(

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from restore_core.domain.lifecycle import Phase, Rejection
+from restore_core.domain.lifecycle import Phase
 from restore_core.domain.record import End, FollowedJob, RestoreRecord, restore_started
 from restore_core.domain.vault import Tally
 from restore_core.errors import Problem
 from restore_core.messages.request import SCHEMA_VERSION, LatestPointBefore
 from restore_core.times import format_time
+from restore_core.vocabulary import Rejection
 
 MAX_EVENT_BYTES = 48 * 1024
 """Base64 of it still fits a queue message of 64 KiB."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from restore_core.domain.vault import JobEnd
+from restore_core.vocabulary import Reason
 
 
 class Phase(StrEnum):
@@ -134,45 +135,6 @@ TRANSITIONS: Mapping[Phase, Mapping[Event, Phase]] = {
 FINAL = frozenset(phase for phase, row in TRANSITIONS.items() if not row)
 HOLDING = frozenset({_P.TRIGGERING, _P.OPERATION_PENDING, _P.JOB_IN_PROGRESS})
 """The phases in which a request holds its target: something of it is, or may be, at Azure."""
-
-
-class Reason(StrEnum):
-    """Why a request ended as it did. A closed list: consumers switch on it."""
-
-    JOB_COMPLETED = "JobCompleted"
-    JOB_COMPLETED_WITH_WARNINGS = "JobCompletedWithWarnings"
-    JOB_FAILED = "JobFailed"
-    JOB_CANCELLED = "JobCancelled"
-    TRIGGER_REFUSED = "TriggerRefused"
-    OPERATION_FAILED = "OperationFailed"
-    OPERATION_CANCELED = "OperationCanceled"
-    SOURCE_NOT_FOUND = "SourceNotFound"
-    SOURCE_AMBIGUOUS = "SourceAmbiguous"
-    RECOVERY_POINT_NOT_FOUND = "RecoveryPointNotFound"
-    RECOVERY_POINT_TOO_OLD = "RecoveryPointTooOld"
-    PREFLIGHT_FAILED = "PreflightFailed"
-    NOT_ALLOWED = "NotAllowed"
-    NOT_AUTHORIZED = "NotAuthorized"
-    START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
-    CANCELLED_BY_REQUEST = "CancelledByRequest"
-    CANCELLED_BEFORE_ARRIVAL = "CancelledBeforeArrival"
-    PLANNED = "Planned"
-    TRIGGER_OUTCOME_UNKNOWN = "TriggerOutcomeUnknown"
-    DUPLICATE_JOBS = "DuplicateJobs"
-    TRACKING_LIMIT_REACHED = "TrackingLimitReached"
-
-
-class Rejection(StrEnum):
-    """Why a message is no request. A closed list, too."""
-
-    UNREADABLE = "Unreadable"
-    INVALID = "Invalid"
-    REQUEST_ID_REUSED = "RequestIdReused"
-    ALREADY_FINAL = "AlreadyFinal"
-    UNKNOWN_REQUEST = "UnknownRequest"
-    FOLDED = "Folded"
-    NOT_FIRED = "NotFired"
-    NO_PLAN = "NoPlan"
 
 
 JOB_EVENTS: Mapping[JobEnd, tuple[Event, Reason]] = {

@@ -18,8 +18,8 @@ from typing import Protocol
 from restore_core.arm_ids import ProtectedItemId, VaultId
 from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.domain.vault import Job, Operation, ProtectedItem, RecoveryPoint
-from restore_core.errors import WaitingFor
 from restore_core.messages.request import RestoreRequest
+from restore_core.vocabulary import WaitingFor
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """What a storage queue takes as one message, in the form in which it is sent."""

@@ -18,9 +18,8 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 
 from restore_core.arm_ids import ArmIdError, ProtectedItemId, StorageAccountId, share_id
-from restore_core.domain.lifecycle import FINAL, Event, Phase, Reason, next_phase
+from restore_core.domain.lifecycle import FINAL, Event, Phase, next_phase
 from restore_core.domain.vault import JobEnd, Tally, Tier
-from restore_core.errors import ErrorClass, WaitingFor
 from restore_core.messages.request import (
     AlternateTarget,
     ItemSource,
@@ -28,6 +27,7 @@ from restore_core.messages.request import (
     RestoreRequest,
     payload_hash,
 )
+from restore_core.vocabulary import ErrorClass, Reason, WaitingFor
 
 SCHEMA = 1
 MAX_WAITING_CHARACTERS = 2000

@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 
 from restore_core.alerting.response import Declined, Responder
 from restore_core.completions.events import render_rejection
-from restore_core.domain.lifecycle import Reason, Rejection
 from restore_core.domain.ports import Cancel, Loaded, Message, Store
 from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.engine.ledger import Ledger, record_of
@@ -24,6 +23,7 @@ from restore_core.errors import Conflict, MessageInvalid, Problem, StoreUnavaila
 from restore_core.messages.envelopes import Envelope, read_envelope, read_wrapped
 from restore_core.messages.request import CancelRequest
 from restore_core.settings import Settings
+from restore_core.vocabulary import Reason, Rejection
 
 _log = logging.getLogger(__name__)
 _MEMORY = 1000
@@ -75,7 +75,7 @@ class Accepter:
             self.reject(
                 message,
                 request_id=error.request_id,
-                reason=Rejection(error.reason),
+                reason=error.reason,
                 text=_summary(error.problems),
                 problems=error.problems,
             )

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from restore_core.arm_ids import VaultId
-from restore_core.domain.lifecycle import Event, Reason
+from restore_core.domain.lifecycle import Event
 from restore_core.domain.ports import JobListing, Loaded, Vaults
 from restore_core.domain.record import End, FollowedJob, JobError, RestoreRecord, Try, TryState
 from restore_core.domain.vault import Job
@@ -25,6 +25,7 @@ from restore_core.engine.ledger import Advanced, Ledger
 from restore_core.errors import ArmAnswer, ArmError, classify
 from restore_core.settings import Settings
 from restore_core.times import format_time
+from restore_core.vocabulary import Reason
 
 _log = logging.getLogger(__name__)
 _MAX_TEXT = 2000

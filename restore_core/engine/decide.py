@@ -13,7 +13,7 @@ from typing import Any
 
 from restore_core.arm_ids import ArmIdError, share_id
 from restore_core.azure_backup.payload import body_text, restore_body
-from restore_core.domain.lifecycle import Event, Reason
+from restore_core.domain.lifecycle import Event
 from restore_core.domain.ports import Vaults
 from restore_core.domain.record import Decision, End, Part, RestoreRecord, source_account
 from restore_core.errors import ArmAnswer, ArmError, LookupFailed, classify
@@ -22,6 +22,7 @@ from restore_core.policy.guards import Allowed, Guards, NotAllowed, Rule, judge
 from restore_core.policy.preflight import Check, Outcome, preflight
 from restore_core.settings import Settings
 from restore_core.times import format_time
+from restore_core.vocabulary import Reason
 
 _log = logging.getLogger(__name__)
 _MAY_PASS = {401, 408, 429, 499}

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from restore_core.domain.lifecycle import Event, Reason
+from restore_core.domain.lifecycle import Event
 from restore_core.domain.ports import Loaded
 from restore_core.domain.record import End, Part, RestoreRecord
 from restore_core.domain.vault import JobEnd
 from restore_core.engine.ledger import Advanced, Ledger
 from restore_core.messages.request import PART_ITEMS
+from restore_core.vocabulary import Reason
 
 _BEFORE_ANYTHING = {
     Event.CANCELLED,

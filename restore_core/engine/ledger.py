@@ -19,10 +19,11 @@ from restore_core.completions.events import render_end
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Completions, Loaded, Store
 from restore_core.domain.record import End, OpenRow, RestoreRecord
-from restore_core.errors import ArmAnswer, ArmError, Conflict, WaitingFor
+from restore_core.errors import ArmAnswer, ArmError, Conflict
 from restore_core.policy.allowance import Allowance
 from restore_core.policy.target_claims import TargetClaims
 from restore_core.settings import Settings
+from restore_core.vocabulary import WaitingFor
 
 _log = logging.getLogger(__name__)
 LONGEST_WAIT = timedelta(minutes=5)

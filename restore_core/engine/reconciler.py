@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from restore_core.alerting.plans import Plans
 from restore_core.alerting.response import Responder, no_plans
-from restore_core.domain.lifecycle import Phase, Rejection
+from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Completions, Loaded, Message, Store, Vaults, urgent
 from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.engine.accept import Accepter
@@ -29,6 +29,7 @@ from restore_core.engine.start import Starter
 from restore_core.errors import Conflict, StoreError, StoreUnavailable
 from restore_core.policy.guards import Guards
 from restore_core.settings import Settings
+from restore_core.vocabulary import Rejection
 
 _log = logging.getLogger(__name__)
 

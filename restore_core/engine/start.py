@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from restore_core.domain.lifecycle import Event, Reason
+from restore_core.domain.lifecycle import Event
 from restore_core.domain.ports import Cancel, Loaded, Vaults
 from restore_core.domain.record import End, RestoreRecord
 from restore_core.engine.adoption import JobsView, close
@@ -24,7 +24,6 @@ from restore_core.errors import (
     ArmError,
     FileInvalid,
     LookupFailed,
-    WaitingFor,
     classify,
     says_missing,
     wait_for,
@@ -36,6 +35,7 @@ from restore_core.policy.reviewed_file import in_words
 from restore_core.policy.target_claims import InTheWay
 from restore_core.settings import Settings
 from restore_core.times import format_time
+from restore_core.vocabulary import Reason, WaitingFor
 
 _log = logging.getLogger(__name__)
 
@@ -98,12 +98,11 @@ class Starter:
         try:
             decided = self._decider.decide(record)
         except LookupFailed as failed:
-            reason = Reason(failed.reason)
             end = End(
                 event=Event.COULD_NOT_START,
-                reason=reason,
+                reason=failed.reason,
                 message=str(failed),
-                recommendation=_LOOKUP_ADVICE[reason],
+                recommendation=_LOOKUP_ADVICE[failed.reason],
             )
             return self._close(loaded, record, end, view, now)
         except ArmError as error:

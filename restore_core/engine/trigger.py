@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from restore_core.domain.lifecycle import Event, Phase, Reason
+from restore_core.domain.lifecycle import Event, Phase
 from restore_core.domain.ports import Loaded, RestorePost, Vaults
 from restore_core.domain.record import End, JobError, RestoreRecord, Try, TryState
 from restore_core.engine.ledger import Advanced, Ledger, record_of
@@ -22,15 +22,14 @@ from restore_core.errors import (
     ArmAnswer,
     ArmError,
     Conflict,
-    ErrorClass,
     NotSent,
     SendOutcome,
-    WaitingFor,
     classify,
     send_outcome,
     wait_for,
 )
 from restore_core.settings import SEND_WINDOW, Settings
+from restore_core.vocabulary import ErrorClass, Reason, WaitingFor
 
 _log = logging.getLogger(__name__)
 

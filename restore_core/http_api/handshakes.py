@@ -15,6 +15,7 @@ from http import HTTPStatus
 from restore_core.errors import MessageInvalid, Problem
 from restore_core.http_api.answers import HttpAnswer, HttpRequest, Refused, in_json
 from restore_core.messages.decoding import read_object
+from restore_core.vocabulary import Rejection
 
 EVENT_GRID = "eventgrid.azure.net"
 """Whose handshake one in Event Grid's own schema is: it brings no origin of its own."""
@@ -65,7 +66,7 @@ def _of_event_grid(request: HttpRequest, origins: Collection[str]) -> HttpAnswer
         message = "must be a text of 1 to 256 printable ASCII characters"
         found.append(Problem(path="data.validationCode", message=message))
     if found:
-        raise MessageInvalid(found, reason="Invalid")
+        raise MessageInvalid(found, reason=Rejection.INVALID)
     return in_json(HTTPStatus.OK, {"validationResponse": code})
 
 

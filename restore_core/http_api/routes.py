@@ -32,6 +32,7 @@ from restore_core.messages.request import SCHEMA_VERSION, RestoreRequest
 from restore_core.messages.validation import Model, bounded, moved, problems_of
 from restore_core.settings import Settings
 from restore_core.times import format_time
+from restore_core.vocabulary import Rejection
 
 _log = logging.getLogger(__name__)
 
@@ -101,7 +102,9 @@ class Intake:
             try:
                 details = CancelDetails.model_validate(value)
             except ValidationError as error:
-                raise MessageInvalid(problems_of(error, CancelDetails), reason="Invalid") from None
+                raise MessageInvalid(
+                    problems_of(error, CancelDetails), reason=Rejection.INVALID
+                ) from None
         cancel = {"schemaVersion": SCHEMA_VERSION, "action": "cancel", "requestId": request_id}
         given = details.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return self._put(_message(cancel | given), request_id)
@@ -219,7 +222,7 @@ def _beside(found: Sequence[Problem]) -> Iterator[None]:
     except MessageInvalid as error:
         problems += error.problems
     if problems:
-        raise MessageInvalid(bounded(problems), reason="Invalid")
+        raise MessageInvalid(bounded(problems), reason=Rejection.INVALID)
 
 
 def _lacks_id(envelope: Envelope) -> bool:

@@ -18,6 +18,7 @@ from restore_core.errors import MessageInvalid, Problem
 from restore_core.messages.fields import event_text
 from restore_core.messages.validation import bounded, moved
 from restore_core.times import format_time, parse_time
+from restore_core.vocabulary import Rejection
 
 COMMON_SCHEMA = "azureMonitorCommonAlertSchema"
 MAX_TARGETS = 100
@@ -177,7 +178,7 @@ def reduce_alert(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(found: list[Problem], inside: str) -> MessageInvalid:
-    return MessageInvalid(bounded([moved(one, inside) for one in found]), reason="Invalid")
+    return MessageInvalid(bounded([moved(one, inside) for one in found]), reason=Rejection.INVALID)
 
 
 def _object(

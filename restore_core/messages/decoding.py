@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from restore_core.errors import MessageInvalid, Problem
+from restore_core.vocabulary import Rejection
 
 MAX_DEPTH = 32
 ROOT = "$"
@@ -204,8 +205,8 @@ def _fraction(numbers: list[Problem], digits: str) -> float:
 
 
 def _unreadable(message: str) -> MessageInvalid:
-    return MessageInvalid([Problem(path=ROOT, message=message)], reason="Unreadable")
+    return MessageInvalid([Problem(path=ROOT, message=message)], reason=Rejection.UNREADABLE)
 
 
 def _invalid(message: str) -> MessageInvalid:
-    return MessageInvalid([Problem(path=ROOT, message=message)], reason="Invalid")
+    return MessageInvalid([Problem(path=ROOT, message=message)], reason=Rejection.INVALID)

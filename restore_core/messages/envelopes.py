@@ -24,6 +24,7 @@ from restore_core.messages.parsing import read_request, readable_id
 from restore_core.messages.request import CancelRequest, RestoreRequest
 from restore_core.messages.validation import bounded, moved
 from restore_core.times import parse_time
+from restore_core.vocabulary import Rejection
 
 MAX_EVENT_ID = 256
 MAX_EVENT_SOURCE = 2048
@@ -297,4 +298,4 @@ def _refusal(envelope: Envelope, found: Sequence[Problem]) -> MessageInvalid:
             found = [*found, *error.problems]
     readable = readable_id(body)
     derived = derived if "requestId" not in body and body.get("action") != "cancel" else None
-    return MessageInvalid(bounded(found), reason="Invalid", request_id=readable or derived)
+    return MessageInvalid(bounded(found), reason=Rejection.INVALID, request_id=readable or derived)

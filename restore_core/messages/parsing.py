@@ -24,6 +24,7 @@ from restore_core.messages.request import (
     ShareSource,
 )
 from restore_core.messages.validation import as_meant, bounded, moved, problems_of
+from restore_core.vocabulary import Rejection
 
 
 def read_message(
@@ -68,7 +69,9 @@ def read_request(
         found += _across_fields(meant, unproven_copy_options=unproven_copy_options)
     found = [*problems, *(moved(problem, inside) for problem in found)]
     if found or request is None:
-        raise MessageInvalid(bounded(found), reason="Invalid", request_id=readable_id(value))
+        raise MessageInvalid(
+            bounded(found), reason=Rejection.INVALID, request_id=readable_id(value)
+        )
     return request
 
 

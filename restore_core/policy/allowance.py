@@ -16,10 +16,11 @@ from datetime import datetime, timedelta
 
 from restore_core.domain.ports import Claim, Holder, Store
 from restore_core.domain.record import OpenRow, RestoreRecord, hash_key
-from restore_core.errors import Conflict, WaitingFor
+from restore_core.errors import Conflict
 from restore_core.policy.guards import MAX_STARTS, Rule
 from restore_core.settings import Settings
 from restore_core.times import format_time
+from restore_core.vocabulary import WaitingFor
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)

@@ -15,7 +15,8 @@ from datetime import datetime
 from restore_core.domain.lifecycle import HOLDING, Phase
 from restore_core.domain.ports import Claim, Holder, Loaded, Store
 from restore_core.domain.record import OpenRow, RestoreRecord
-from restore_core.errors import Conflict, WaitingFor
+from restore_core.errors import Conflict
+from restore_core.vocabulary import WaitingFor
 
 _log = logging.getLogger(__name__)
 _ROUNDS = 3

@@ -33,8 +33,9 @@ from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, U
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Cancel, Claim, Holder, Loaded
 from restore_core.domain.record import OpenRow, RestoreRecord, hash_key
-from restore_core.errors import Conflict, StoreUnavailable, WaitingFor
+from restore_core.errors import Conflict, StoreUnavailable
 from restore_core.settings import Storage
+from restore_core.vocabulary import WaitingFor
 
 RECORDS_TABLE = "restores"
 OPEN_TABLE = "openrestores"

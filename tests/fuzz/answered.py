@@ -21,12 +21,12 @@ from restore_core.arm_ids import ProtectedItemId, VaultId
 from restore_core.azure_backup.backup import AzureBackup
 from restore_core.azure_backup.client import Answer, ArmClient, PreparedPost
 from restore_core.completions.events import MAX_EVENT_BYTES
-from restore_core.domain.lifecycle import Rejection
 from restore_core.domain.ports import ChosenPoint, JobListing
 from restore_core.domain.record import RestoreRecord
 from restore_core.domain.vault import Job, Operation, ProtectedItem
 from restore_core.errors import ArmError, NotSent
 from restore_core.messages.request import RestoreRequest
+from restore_core.vocabulary import Rejection
 from tests.fuzz.envelopes import PLAN_NAMES, PLANS
 from tests.fuzz.plain_reading import Reading, read
 from tests.simulators.vaults import MemoryVaults

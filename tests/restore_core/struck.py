@@ -39,12 +39,12 @@ from local.vault.shares import Layout
 from local.vault.ticks import TICKS_PER_SECOND, now_ticks
 from restore_core.azure_backup.backup import AzureBackup
 from restore_core.azure_backup.client import ArmClient
-from restore_core.domain.lifecycle import Phase, Reason
+from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Message, Vaults
 from restore_core.domain.record import RestoreRecord
 from restore_core.engine.reconciler import Reconciler
-from restore_core.errors import WaitingFor
 from restore_core.settings import Settings, Storage
+from restore_core.vocabulary import Reason, WaitingFor
 from tests.patience import PATIENCE
 from tests.simulators.arm_server import ArmServer, Reply, serving
 from tests.simulators.store import MemoryQueue, MemoryTables, memory_store, rows

@@ -9,19 +9,18 @@ from restore_core.errors import (
     UNKNOWN_FAILURE,
     ArmAnswer,
     ArmError,
-    ErrorClass,
     MessageInvalid,
     NoAnswer,
     NotSent,
     Problem,
     SendOutcome,
     SettingsError,
-    WaitingFor,
     classify,
     says_missing,
     send_outcome,
     wait_for,
 )
+from restore_core.vocabulary import ErrorClass, Rejection, WaitingFor
 
 NOT_SENT, REFUSED, DELAYED = SendOutcome.NOT_SENT, SendOutcome.REFUSED, SendOutcome.DELAYED
 TOKEN, FORBIDDEN, UNKNOWN = SendOutcome.TOKEN_REFUSED, SendOutcome.FORBIDDEN, SendOutcome.UNKNOWN
@@ -183,7 +182,7 @@ def test_an_answer_shows_its_facts_and_nothing_else() -> None:
 
 
 def test_problems_of_an_input_are_kept_and_shown() -> None:
-    invalid = MessageInvalid([Problem(path="a", message="is b")], reason="Invalid")
+    invalid = MessageInvalid([Problem(path="a", message="is b")], reason=Rejection.INVALID)
     assert (str(invalid), invalid.request_id) == ("a: is b", None)
     broken = SettingsError(["A is b", "C is d"])
     assert broken.problems == ("A is b", "C is d")

@@ -18,7 +18,6 @@ from enum import StrEnum
 
 from restore_core.arm_ids import ProtectedItemId, StorageAccountId, VaultId
 from restore_core.azure_backup.backup import choose
-from restore_core.domain.lifecycle import Reason
 from restore_core.domain.ports import ChosenPoint, JobListing
 from restore_core.domain.vault import (
     Job,
@@ -32,6 +31,7 @@ from restore_core.domain.vault import (
 )
 from restore_core.errors import ArmAnswer, ArmError, LookupFailed, NoAnswer, NotSent
 from restore_core.messages.request import ItemSource, RestoreRequest
+from restore_core.vocabulary import Reason
 
 
 class Fate(StrEnum):

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from restore_core.arm_ids import ProtectedItemId, VaultId
 from restore_core.azure_backup.backup import AzureBackup, choose, operation_id_of
 from restore_core.azure_backup.client import Answer, ArmClient
-from restore_core.domain.lifecycle import Reason
 from restore_core.domain.vault import JobEnd, OperationStatus, ProtectedItem, RecoveryPoint
 from restore_core.errors import ArmAnswer, ArmError, LookupFailed, NoAnswer, NotSent
+from restore_core.vocabulary import Reason
 from tests.patience import PATIENCE
 from tests.restore_core.given import (
     ACCOUNT,

@@ -29,9 +29,10 @@ from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Message, urgent
 from restore_core.domain.record import RestoreRecord
 from restore_core.engine.reconciler import Reconciler
-from restore_core.errors import ArmAnswer, ArmError, SendOutcome, WaitingFor, send_outcome, wait_for
+from restore_core.errors import ArmAnswer, ArmError, SendOutcome, send_outcome, wait_for
 from restore_core.settings import Storage
 from restore_core.storage.tables import RestoreStore
+from restore_core.vocabulary import WaitingFor
 from tests.patience import PATIENCE
 from tests.simulators.arm_server import ArmServer, Reply, in_turn, serving
 from tests.simulators.store import MemoryQueue, MemoryTables, memory_store, rows

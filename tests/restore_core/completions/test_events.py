@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restore_core.completions.events import CUT_MARK, MAX_EVENT_BYTES, render_end, render_rejection
-from restore_core.domain.lifecycle import Event, Phase, Reason, Rejection
+from restore_core.domain.lifecycle import Event, Phase
 from restore_core.domain.record import (
     Decision,
     End,
@@ -23,7 +23,8 @@ from restore_core.domain.record import (
     restore_started,
 )
 from restore_core.domain.vault import JobEnd, Tally
-from restore_core.errors import ErrorClass, Problem
+from restore_core.errors import Problem
+from restore_core.vocabulary import ErrorClass, Reason, Rejection
 from tests.restore_core.given import (
     ACCOUNT,
     ITEM,

@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from restore_core.domain.lifecycle import Event, Phase, Reason
+from restore_core.domain.lifecycle import Event, Phase
 from restore_core.domain.ports import Cancel
 from restore_core.domain.record import End, FollowedJob, Part, RestoreRecord
 from restore_core.domain.vault import JobEnd, ServiceError, Tally
 from restore_core.engine.finish import merged, restored_something
 from restore_core.errors import ArmAnswer, ArmError, FileInvalid, NotSent, Problem
 from restore_core.policy.guards import Guards
+from restore_core.vocabulary import Reason
 from tests.simulators.store import MAX_ENTITY_BYTES, memory_store, rows
 from tests.simulators.vaults import Fate
 from tests.simulators.world import (

@@ -21,9 +21,10 @@ from restore_core.domain.ports import Holder, Message
 from restore_core.domain.record import hash_key
 from restore_core.domain.vault import RecoveryPoint, Tier
 from restore_core.engine.reconciler import Reconciler
-from restore_core.errors import ArmAnswer, ArmError, FileInvalid, Problem, WaitingFor
+from restore_core.errors import ArmAnswer, ArmError, FileInvalid, Problem
 from restore_core.policy.guards import Guards
 from restore_core.policy.preflight import Outcome
+from restore_core.vocabulary import WaitingFor
 from tests.patience import PATIENCE
 from tests.restore_core.given import (
     ACCOUNT,

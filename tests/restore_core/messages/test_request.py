@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restore_core.completions.events import MAX_EVENT_BYTES, render_rejection
-from restore_core.domain.lifecycle import Rejection
 from restore_core.errors import MessageInvalid, Problem
 from restore_core.messages.parsing import read_message, read_request
 from restore_core.messages.request import (
@@ -31,6 +30,7 @@ from restore_core.messages.request import (
     UserIdentity,
     payload_hash,
 )
+from restore_core.vocabulary import Rejection
 from tests.restore_core.given import (
     ACCOUNT,
     IDENTITY,

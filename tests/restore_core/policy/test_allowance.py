@@ -21,13 +21,14 @@ from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Holder, Store
 from restore_core.domain.record import OpenRow, RestoreRecord, hash_key
 from restore_core.engine.reconciler import Reconciler
-from restore_core.errors import Conflict, WaitingFor
+from restore_core.errors import Conflict
 from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
 from restore_core.policy.allowance import Allowance, OverLimit, UsedUp
 from restore_core.policy.guards import MAX_STARTS, Guards, Rule
 from restore_core.settings import Storage
 from restore_core.storage.tables import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
+from restore_core.vocabulary import WaitingFor
 from tests.patience import PATIENCE
 from tests.simulators.store import MemoryTables, memory_store, rows
 from tests.simulators.world import VAULT, Calls, Crash, World, elsewhere, request, with_settings

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from restore_core.domain.record import RestoreRecord
-from restore_core.errors import FileInvalid, Problem, WaitingFor
+from restore_core.errors import FileInvalid, Problem
 from restore_core.policy.guards import read_guards
 from restore_core.policy.reviewed_file import MAX_FILE_BYTES, ReviewedFile, in_words
+from restore_core.vocabulary import WaitingFor
 from tests.restore_core.given import NOW, request_of
 
 

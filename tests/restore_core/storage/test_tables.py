@@ -12,10 +12,10 @@ import pytest
 from azure.data.tables import TableServiceClient, UpdateMode
 
 from local.storage import Azurite
-from restore_core.domain.lifecycle import Event, Phase, Reason
+from restore_core.domain.lifecycle import Event, Phase
 from restore_core.domain.ports import Cancel, Claim, Holder, Loaded
 from restore_core.domain.record import MAX_WAITING_CHARACTERS, End, OpenRow, RestoreRecord
-from restore_core.errors import Conflict, StoreUnavailable, WaitingFor
+from restore_core.errors import Conflict, StoreUnavailable
 from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
 from restore_core.settings import Storage
@@ -26,6 +26,7 @@ from restore_core.storage.tables import (
     RECORDS_TABLE,
     RestoreStore,
 )
+from restore_core.vocabulary import Reason, WaitingFor
 from tests.simulators.store import MemoryTables, memory_store
 from tests.simulators.world import VAULT, request
 
