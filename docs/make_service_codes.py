@@ -1,8 +1,9 @@
 # ruff: noqa: INP001  (docs/ is no package)
-"""`python -m docs.make_service_codes` writes docs/service-codes.md out of `restore_core.errors`.
+"""`python -m docs.make_service_codes` writes docs/service-codes.md out of the catalogue in
+`restore_core.azure_backup.failures`.
 
-The table is the catalogue that the program itself uses, so that the page cannot promise another
-thing than what happens. A test compares the page with the code.
+The table is what the program itself uses, so that the page cannot promise another thing than what
+happens. A test compares the page with the code.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from restore_core.errors import CATALOGUE, UNKNOWN_FAILURE, Failure
+from restore_core.azure_backup.failures import CATALOGUE, UNKNOWN_FAILURE, Failure
 from restore_core.vocabulary import ErrorClass
 
 PAGE = Path(__file__).resolve().parent / "service-codes.md"
 
 _HEAD = """\
-<!-- Written by `python -m docs.make_service_codes` out of restore_core/errors.py. Do not edit. -->
+<!-- Written by `python -m docs.make_service_codes` out of restore_core/azure_backup/failures.py.
+Do not edit. -->
 
 # Codes of Azure Backup
 

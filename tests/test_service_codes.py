@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from docs.make_service_codes import PAGE, page
-from restore_core.errors import CATALOGUE
+from restore_core.azure_backup.failures import CATALOGUE
 from restore_core.vocabulary import ErrorClass
 
 ROW = re.compile(r"\| `(?P<code>\w+)` \| (?P<kind>\w+) \| (?P<wait>[^|]+) \| (?P<advice>[^|]+) \|")

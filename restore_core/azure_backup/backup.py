@@ -65,9 +65,8 @@ class RestorePost:
         """Send it once and return the operation's id.
 
         Raises:
-            ArmError: `errors.send_outcome` says what it means. A 202 whose operation cannot be read
-            is
-                `NoAnswer`: the restore may run, and only the job list tells.
+            ArmError: `failures.send_outcome` says what it means. A 202 whose operation cannot be
+                read is `NoAnswer`: the restore may run, and only the job list tells.
         """
         answer = self._post.send()
         if answer.status != 202:

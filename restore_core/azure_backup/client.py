@@ -216,7 +216,7 @@ class PreparedPost:
         """Send it on a connection that nobody used before.
 
         Raises:
-            NotSent, NoAnswer, ArmAnswer: which `errors.send_outcome` tells apart.
+            NotSent, NoAnswer, ArmAnswer: which `failures.send_outcome` tells apart.
         """
         with self._client.new_session() as session:
             return self._client.exchange(

@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from restore_core.azure_backup.failures import classify
 from restore_core.domain.ports import Claim, Holder, Store, is_urgent
 from restore_core.domain.record import hash_key
-from restore_core.errors import ArmAnswer, Conflict, StoreError, classify
+from restore_core.errors import ArmAnswer, Conflict, StoreError
 from restore_core.vocabulary import ErrorClass
 
 _log = logging.getLogger(__name__)

@@ -16,13 +16,14 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from restore_core.arm_ids import VaultId
+from restore_core.azure_backup.failures import classify
 from restore_core.domain.lifecycle import Event
 from restore_core.domain.ports import JobListing, Loaded, Vaults
 from restore_core.domain.record import End, FollowedJob, JobError, RestoreRecord, Try, TryState
 from restore_core.domain.vault import Job
 from restore_core.engine.finish import conclude
 from restore_core.engine.ledger import Advanced, Ledger
-from restore_core.errors import ArmAnswer, ArmError, classify
+from restore_core.errors import ArmError
 from restore_core.settings import Settings
 from restore_core.times import format_time
 from restore_core.vocabulary import Reason
@@ -95,11 +96,6 @@ class JobsView:
                     self._error = error
                     raise
             return self._listing
-
-
-def is_unsupported(error: ArmError) -> bool:
-    """Tell whether the endpoint has no job list at all: then single reads must do."""
-    return isinstance(error, ArmAnswer) and error.status == 404
 
 
 @dataclass(frozen=True, kw_only=True)

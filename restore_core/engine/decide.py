@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from restore_core.arm_ids import ArmIdError, share_id
+from restore_core.azure_backup.failures import classify
 from restore_core.azure_backup.payload import body_text, restore_body
 from restore_core.domain.lifecycle import Event
 from restore_core.domain.ports import Vaults
 from restore_core.domain.record import Decision, End, Part, RestoreRecord, source_account
-from restore_core.errors import ArmAnswer, ArmError, LookupFailed, classify
+from restore_core.errors import ArmAnswer, ArmError, LookupFailed
 from restore_core.messages.request import PART_ITEMS, AlternateTarget
 from restore_core.policy.guards import Allowed, Guards, NotAllowed, Rule, judge
 from restore_core.policy.preflight import Check, Outcome, preflight

@@ -11,13 +11,14 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from restore_core.azure_backup.failures import classify, is_unsupported, wait_for
 from restore_core.domain.lifecycle import JOB_EVENTS, Event, Phase
 from restore_core.domain.ports import Loaded, Vaults
 from restore_core.domain.record import End, FollowedJob, JobError, RestoreRecord, TryState
 from restore_core.domain.vault import JobEnd, Operation, OperationStatus
-from restore_core.engine.adoption import JobsView, close, followed, is_unsupported, look, lost_track
+from restore_core.engine.adoption import JobsView, close, followed, look, lost_track
 from restore_core.engine.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
-from restore_core.errors import ArmError, classify, wait_for
+from restore_core.errors import ArmError
 from restore_core.settings import Settings
 from restore_core.vocabulary import Reason, WaitingFor
 

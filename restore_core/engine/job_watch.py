@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from restore_core.arm_ids import VaultId
+from restore_core.azure_backup.failures import is_unsupported
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Vaults, urgent
 from restore_core.domain.record import OpenRow
 from restore_core.domain.vault import Job
-from restore_core.engine.adoption import is_unsupported
 from restore_core.engine.ledger import LONGEST_WAIT
 from restore_core.errors import ArmError
 from restore_core.settings import Settings

@@ -12,22 +12,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from restore_core.azure_backup.failures import hold_until, job_error, says_missing, wait_for
 from restore_core.domain.lifecycle import Event
 from restore_core.domain.ports import Cancel, Loaded, Vaults
 from restore_core.domain.record import End, RestoreRecord
 from restore_core.engine.adoption import JobsView, close
 from restore_core.engine.decide import Decider, Examined, not_allowed
 from restore_core.engine.ledger import Advanced, Ledger, record_of
-from restore_core.engine.trigger import Sender, job_error
-from restore_core.errors import (
-    ArmAnswer,
-    ArmError,
-    FileInvalid,
-    LookupFailed,
-    classify,
-    says_missing,
-    wait_for,
-)
+from restore_core.engine.trigger import Sender
+from restore_core.errors import ArmError, FileInvalid, LookupFailed
 from restore_core.policy.allowance import OverLimit, UsedUp
 from restore_core.policy.guards import Guards
 from restore_core.policy.preflight import Check, Outcome
@@ -241,10 +234,7 @@ class Starter:
                 error=job_error(error),
             )
             return self._close(loaded, record, end, view, now)
-        hold = None
-        if isinstance(error, ArmAnswer):
-            hold = error.retry_after or classify(error.code, error.message).hold
-        held = replace(record, hold_until=now + hold if hold else None)
+        held = replace(record, hold_until=hold_until(error, now))
         return self._ledger.wait(loaded, held, wait_for(error), str(error), now)
 
     def _close(

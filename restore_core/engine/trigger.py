@@ -14,22 +14,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from restore_core.domain.lifecycle import Event, Phase
-from restore_core.domain.ports import Loaded, RestorePost, Vaults
-from restore_core.domain.record import End, JobError, RestoreRecord, Try, TryState
-from restore_core.engine.ledger import Advanced, Ledger, record_of
-from restore_core.errors import (
-    ArmAnswer,
-    ArmError,
-    Conflict,
-    NotSent,
+from restore_core.azure_backup.failures import (
     SendOutcome,
     classify,
+    code_and_message,
+    hold_until,
+    job_error,
     send_outcome,
     wait_for,
 )
+from restore_core.domain.lifecycle import Event, Phase
+from restore_core.domain.ports import Loaded, RestorePost, Vaults
+from restore_core.domain.record import End, RestoreRecord, Try, TryState
+from restore_core.engine.ledger import Advanced, Ledger, record_of
+from restore_core.errors import ArmError, Conflict, NotSent
 from restore_core.settings import SEND_WINDOW, Settings
-from restore_core.vocabulary import ErrorClass, Reason, WaitingFor
+from restore_core.vocabulary import Reason, WaitingFor
 
 _log = logging.getLogger(__name__)
 
@@ -69,8 +69,8 @@ class Sender:
                 decision.item, decision.point_id, body, one.client_request_id
             )
         except ArmError as error:
-            hold, why, text = _hold(error), wait_for(error), str(error)
-            held = replace(record, hold_until=now + hold if hold else None)
+            why, text = wait_for(error), str(error)
+            held = replace(record, hold_until=hold_until(error, now))
             return self._ledger.let_go(
                 held, lambda: self._ledger.wait(loaded, held, why, text, now), now
             )
@@ -167,10 +167,8 @@ class Sender:
                     record = record.with_part(record.part.with_try(again))
                 return record.moved(Event.WAITED)
             case SendOutcome.DELAYED:
-                hold = _hold(error)
-                return replace(
-                    _taken_back(record, why, error), hold_until=now + hold if hold else None
-                )
+                back = _taken_back(record, why, error)
+                return replace(back, hold_until=hold_until(error, now))
             case SendOutcome.NOT_SENT:
                 return _taken_back(record, WaitingFor.SERVICE_UNAVAILABLE, error)
             case SendOutcome.FORBIDDEN | SendOutcome.TOKEN_REFUSED:
@@ -197,14 +195,8 @@ def _taken_back(record: RestoreRecord, why: WaitingFor, error: ArmError) -> Rest
     return record.waiting(why, str(error), event=Event.TAKEN_BACK)
 
 
-def _hold(error: ArmError) -> timedelta | None:
-    if not isinstance(error, ArmAnswer):
-        return None
-    return error.retry_after or classify(error.code, error.message).hold
-
-
 def _refused(error: ArmError, reason: Reason) -> End:
-    failure = classify(*_code_and_message(error))
+    failure = classify(*code_and_message(error))
     return End(
         event=Event.REFUSED_BY_AZURE,
         reason=reason,
@@ -212,19 +204,3 @@ def _refused(error: ArmError, reason: Reason) -> End:
         recommendation=failure.advice,
         error=job_error(error),
     )
-
-
-def job_error(error: ArmError) -> JobError:
-    """Put an answer of ARM into the form in which events show errors."""
-    code, message = _code_and_message(error)
-    kind = classify(code, message).kind
-    if kind is ErrorClass.UNKNOWN and isinstance(error, ArmAnswer):
-        by_status = {401: ErrorClass.CONFIGURATION, 403: ErrorClass.CONFIGURATION}
-        kind = by_status.get(error.status, ErrorClass.REQUEST)
-    return JobError(code=code, message=message, kind=kind)
-
-
-def _code_and_message(error: ArmError) -> tuple[str, str]:
-    if isinstance(error, ArmAnswer):
-        return error.code or f"HTTP{error.status}", error.message or str(error)
-    return type(error).__name__, str(error)

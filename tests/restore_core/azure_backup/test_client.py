@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from restore_core.azure_backup import client as arm_module
 from restore_core.azure_backup.client import Answer, ArmClient, error_of, retry_after
-from restore_core.errors import ArmAnswer, ArmError, NoAnswer, NotSent, SendOutcome, send_outcome
+from restore_core.azure_backup.failures import SendOutcome, send_outcome
+from restore_core.errors import ArmAnswer, ArmError, NoAnswer, NotSent
 from tests.restore_core.given import VAULT, json_values, sample
 from tests.simulators.arm_server import (
     DATE,

@@ -24,12 +24,13 @@ from local.vault import EmulatorOptions, Fault, LogEntry, VaultEmulator
 from restore_core import wiring
 from restore_core.azure_backup.backup import AzureBackup
 from restore_core.azure_backup.client import ArmClient
+from restore_core.azure_backup.failures import SendOutcome, send_outcome, wait_for
 from restore_core.azure_backup.throttling import LOW, OURS, Bucket, Pace
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Message, urgent
 from restore_core.domain.record import RestoreRecord
 from restore_core.engine.reconciler import Reconciler
-from restore_core.errors import ArmAnswer, ArmError, SendOutcome, send_outcome, wait_for
+from restore_core.errors import ArmAnswer, ArmError
 from restore_core.settings import Storage
 from restore_core.storage.tables import RestoreStore
 from restore_core.vocabulary import WaitingFor

@@ -17,17 +17,11 @@ import pytest
 from local.vault import EmulatorOptions, VaultEmulator, everything, sample
 from restore_core.azure_backup.backup import AzureBackup
 from restore_core.azure_backup.client import ArmClient
+from restore_core.azure_backup.failures import SendOutcome, send_outcome
 from restore_core.azure_backup.payload import body_text, restore_body
 from restore_core.domain.ports import Vaults
 from restore_core.domain.vault import Job, JobEnd, OperationStatus, ProtectedItem
-from restore_core.errors import (
-    ArmAnswer,
-    ArmError,
-    LookupFailed,
-    NoAnswer,
-    SendOutcome,
-    send_outcome,
-)
+from restore_core.errors import ArmAnswer, ArmError, LookupFailed, NoAnswer
 from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
 from tests.patience import PATIENCE
