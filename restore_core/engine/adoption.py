@@ -23,6 +23,7 @@ from restore_core.domain.record import End, FollowedJob, JobError, RestoreRecord
 from restore_core.domain.vault import Job
 from restore_core.engine.finish import conclude
 from restore_core.engine.ledger import Advanced, Ledger
+from restore_core.engine.schedule import back_off, delayed
 from restore_core.errors import ArmError
 from restore_core.settings import Settings
 from restore_core.times import format_time
@@ -184,8 +185,8 @@ def close(
         if now - (record.part.triggered_at or now) > settings.tracking_limit:
             return ledger.finish(loaded, record, lost_track(record), now=now)
         _log.warning("%s: cannot end before a job list is read: %s", record.key, error)
-        waiting = replace(ledger.held(record, error, now), pending_end=end)
-        return ledger.save(loaded, waiting, due_at=ledger.back_off(waiting, now))
+        waiting = replace(delayed(record, error, now), pending_end=end)
+        return ledger.save(loaded, waiting, due_at=back_off(waiting, settings, now))
     seen = look(record, listing, grace=settings.adoption_grace)
     if seen.found:
         running = replace(seen.record.moved(Event.JOB_SEEN), pending_end=None, failures=0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from restore_core.azure_backup.failures import classify, is_unsupported, wait_for
 from restore_core.domain.lifecycle import JOB_EVENTS, Event, Phase
@@ -17,7 +17,8 @@ from restore_core.domain.ports import Loaded, Vaults
 from restore_core.domain.record import End, FollowedJob, JobError, RestoreRecord, TryState
 from restore_core.domain.vault import JobEnd, Operation, OperationStatus
 from restore_core.engine.adoption import JobsView, close, followed, look, lost_track
-from restore_core.engine.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
+from restore_core.engine.ledger import Advanced, Ledger, record_of
+from restore_core.engine.schedule import LONGEST_WAIT, back_off, delayed, next_list, next_look
 from restore_core.errors import ArmError
 from restore_core.settings import Settings
 from restore_core.vocabulary import Reason, WaitingFor
@@ -74,7 +75,7 @@ class Follower:
             return self._job_seen(loaded, seen.record, now, ended=seen.ended)
         if seen.record.part.unsettled:
             waiting = replace(seen.record.moved(Event.WAITED), failures=record.failures + 1)
-            return self._ledger.save(loaded, waiting, due_at=self._due_unsettled(now))
+            return self._ledger.save(loaded, waiting, due_at=next_list(self._settings, now))
         absent = [one for one in seen.record.part.tries if one.state is TryState.ABSENT]
         if len(absent) >= MAX_UNKNOWN_TRIES:
             return self._ledger.finish(loaded, seen.record, _unknown(seen.record), now=now)
@@ -173,8 +174,8 @@ class Follower:
         if failed is None:
             record = replace(record, failures=0, hold_until=None)
         else:
-            record = self._ledger.held(record, failed, now)
-            due = max(due, self._ledger.back_off(record, now))
+            record = delayed(record, failed, now)
+            due = max(due, back_off(record, self._settings, now))
         # The record is written only when something is new; how far a job is, is not kept.
         ends = [[job.end for job in one.part.jobs] for one in (before, record)]
         same = ends[0] == ends[1] and before.failures == 0 and before.hold_until is None
@@ -209,8 +210,8 @@ class Follower:
                 _log.warning("%s: the cancel of job %s: %s", record.key, job.id, error)
                 text = f"The cancel of job {job.id} was not taken: {error}"
                 if wait_for(error) not in _REFUSALS_OF_A_CANCEL:
-                    waiting = self._ledger.held(record.moved(Event.WAITED), error, now)
-                    due = self._ledger.back_off(waiting, now)
+                    waiting = delayed(record.moved(Event.WAITED), error, now)
+                    due = back_off(waiting, self._settings, now)
                     return self._ledger.save(loaded, waiting, due_at=due)
                 warnings = tuple(dict.fromkeys((*warnings, text[:1000])))
         sent = replace(
@@ -230,25 +231,15 @@ class Follower:
     ) -> Advanced:
         waiting = record.moved(Event.WAITED)
         if error is not None:
-            waiting = self._ledger.held(waiting, error, now)
+            waiting = delayed(waiting, error, now)
         else:
             waiting = replace(waiting, failures=record.failures + 1)
-        due = self._next_look(waiting, now)
+        due = next_look(waiting, self._settings, now)
         if error is not None:
             # A look that took long to fail must not be due again as soon as it has: the sweeps
             # of a slow service follow one another without a rest.
-            due = max(due, self._ledger.back_off(waiting, now))
+            due = max(due, back_off(waiting, self._settings, now))
         return self._ledger.save(loaded, waiting, due_at=due)
-
-    def _next_look(self, record: RestoreRecord, now: datetime) -> datetime:
-        """Look soon at first, then less and less often, up to the job's own rhythm."""
-        wait: timedelta = self._settings.operation_poll * 2 ** min(max(record.failures - 2, 0), 10)
-        return now + min(wait, max(self._settings.job_poll, self._settings.operation_poll))
-
-    def _due_unsettled(self, now: datetime) -> datetime:
-        """Look often enough to see a late job soon, and to see the end of the grace."""
-        tenth: timedelta = self._settings.adoption_grace / 10
-        return now + min(max(self._settings.operation_poll, tenth), LONGEST_WAIT)
 
     def _close(
         self, loaded: Loaded, record: RestoreRecord, end: End, view: JobsView, now: datetime

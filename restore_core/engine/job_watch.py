@@ -7,13 +7,12 @@ that is not there; here it only ever says that a job which is known still runs.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from restore_core.arm_ids import VaultId
 from restore_core.azure_backup.failures import is_unsupported
@@ -21,7 +20,7 @@ from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Vaults, urgent
 from restore_core.domain.record import OpenRow
 from restore_core.domain.vault import Job
-from restore_core.engine.ledger import LONGEST_WAIT
+from restore_core.engine.schedule import LONGEST_WAIT, may_rest
 from restore_core.errors import ArmError
 from restore_core.settings import Settings
 
@@ -106,7 +105,7 @@ class Watch:
             if is_unsupported(error):
                 return self._by_page(rows, now)
             _log.warning("%s: the job list could not be read: %s", vault_id.name, error)
-            return Seen(quiet={row.key for row in rows if _may_rest(row, now)})
+            return Seen(quiet={row.key for row in rows if may_rest(row, now)})
         seen = Seen()
         for row in rows:
             job = listing.get(row.job_id or "")
@@ -134,18 +133,7 @@ class Watch:
 
 
 def _add(seen: Seen, row: OpenRow, job: Job, now: datetime) -> None:
-    if job.end is None and _may_rest(row, now):
+    if job.end is None and may_rest(row, now):
         seen.quiet.add(row.key)
     else:
         seen.jobs[row.job_id or ""] = job
-
-
-def _may_rest(row: OpenRow, now: datetime) -> bool:
-    """Whether a request has not been due for so long that it must be loaded.
-
-    Half of the longest wait to all of it, by the key: requests that came together are not all
-    loaded in one sweep.
-    """
-    share = hashlib.sha256(row.key.encode()).digest()[0] / 255
-    overdue: timedelta = LONGEST_WAIT * (0.5 + share / 2)
-    return now < row.next_check_at + overdue

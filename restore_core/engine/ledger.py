@@ -1,6 +1,6 @@
 """How steps are written down: the record under its ETag, then its row, then the announcement.
 
-Knows the write order and the waits between looks. Refuses to know what a step decides. The order is
+Knows the write order. Refuses to know what a step decides, and when to look again. The order is
 what makes a crash harmless: the record is the truth, the row only says that something is still to
 be done, and a row too many costs one look.
 """
@@ -8,28 +8,24 @@ be done, and a row too many costs one look.
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from restore_core.alerting.cooldowns import Cooldowns
 from restore_core.completions.events import render_end
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Completions, Loaded, Store
 from restore_core.domain.record import End, OpenRow, RestoreRecord
-from restore_core.errors import ArmAnswer, ArmError, Conflict
+from restore_core.engine.schedule import back_off
+from restore_core.errors import Conflict
 from restore_core.policy.allowance import Allowance
 from restore_core.policy.target_claims import TargetClaims
 from restore_core.settings import Settings
 from restore_core.vocabulary import WaitingFor
 
 _log = logging.getLogger(__name__)
-LONGEST_WAIT = timedelta(minutes=5)
-"""No row is due later than this: a lost wake-up then costs minutes, never a request."""
-_LONGEST_HOLD = timedelta(hours=1)
-"""A job that runs is looked at again after that, whatever `Retry-After` one answer had."""
 _ROUNDS = 4
 
 
@@ -87,7 +83,7 @@ class Ledger:
         a time that is known and sooner.
         """
         waiting = record.waiting(why, message)
-        due_at = self.back_off(waiting, now)
+        due_at = back_off(waiting, self._settings, now)
         return self.save(loaded, waiting, due_at=min(due_at, until) if until else due_at)
 
     def give_back(self, record: RestoreRecord, now: datetime) -> None:
@@ -207,23 +203,6 @@ class Ledger:
     def send_text(self, event: str) -> None:
         """Send an event that belongs to no record."""
         self._completions.send(event)
-
-    def held(self, record: RestoreRecord, error: ArmError, now: datetime) -> RestoreRecord:
-        """Note what an answer's `Retry-After` asks for, and that this look came to nothing."""
-        after = error.retry_after if isinstance(error, ArmAnswer) else None
-        after = min(after, _LONGEST_HOLD) if after else None
-        hold_until = now + after if after else record.hold_until
-        return replace(record, failures=record.failures + 1, hold_until=hold_until)
-
-    def back_off(self, record: RestoreRecord, now: datetime) -> datetime:
-        """Return when to try again: capped exponential with jitter, `hold_until` honoured."""
-        base, most = self._settings.retry_base, min(self._settings.retry_max, LONGEST_WAIT)
-        wait = min(base * 2 ** min(record.failures, 16), most)
-        jitter = random.uniform(0.75, 1.0)  # noqa: S311  (no secret)
-        due: datetime = now + wait * jitter
-        if record.hold_until is not None:
-            due = max(due, record.hold_until)
-        return min(due, now + LONGEST_WAIT)
 
 
 def _row(loaded: Loaded, record: RestoreRecord, due_at: datetime) -> OpenRow:

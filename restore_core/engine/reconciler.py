@@ -24,7 +24,8 @@ from restore_core.engine.adoption import JobsView
 from restore_core.engine.decide import Decider
 from restore_core.engine.follow import Follower
 from restore_core.engine.job_watch import Seen, Watch
-from restore_core.engine.ledger import LONGEST_WAIT, Advanced, Ledger, record_of
+from restore_core.engine.ledger import Advanced, Ledger, record_of
+from restore_core.engine.schedule import LONGEST_WAIT
 from restore_core.engine.start import Starter
 from restore_core.errors import Conflict, StoreError, StoreUnavailable
 from restore_core.policy.guards import Guards

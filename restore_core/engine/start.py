@@ -19,6 +19,7 @@ from restore_core.domain.record import End, RestoreRecord
 from restore_core.engine.adoption import JobsView, close
 from restore_core.engine.decide import Decider, Examined, not_allowed
 from restore_core.engine.ledger import Advanced, Ledger, record_of
+from restore_core.engine.schedule import back_off
 from restore_core.engine.trigger import Sender
 from restore_core.errors import ArmError, FileInvalid, LookupFailed
 from restore_core.policy.allowance import OverLimit, UsedUp
@@ -71,7 +72,7 @@ class Starter:
         if end is not None:
             return self._close(loaded, record, end, view, now)
         if record.hold_until is not None and now < record.hold_until:
-            return self._ledger.postpone(loaded, due_at=self._ledger.back_off(record, now))
+            return self._ledger.postpone(loaded, due_at=back_off(record, self._settings, now))
         if self._settings.paused and not record.request.dry_run:
             return self._ledger.wait(
                 loaded, record, WaitingFor.PAUSED, "RESTORE_PAUSED is true.", now

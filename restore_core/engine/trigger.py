@@ -27,6 +27,7 @@ from restore_core.domain.lifecycle import Event, Phase
 from restore_core.domain.ports import Loaded, RestorePost, Vaults
 from restore_core.domain.record import End, RestoreRecord, Try, TryState
 from restore_core.engine.ledger import Advanced, Ledger, record_of
+from restore_core.engine.schedule import back_off
 from restore_core.errors import ArmError, Conflict, NotSent
 from restore_core.settings import SEND_WINDOW, Settings
 from restore_core.vocabulary import Reason, WaitingFor
@@ -187,7 +188,7 @@ class Sender:
         if record.pending_end is not None:
             return step
         if record.phase is Phase.ACCEPTED:
-            return self._ledger.back_off(record, now)
+            return back_off(record, self._settings, now)
         return now + self._settings.operation_poll
 
 
