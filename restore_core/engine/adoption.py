@@ -8,7 +8,6 @@ nothing here.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,19 +16,11 @@ from types import MappingProxyType
 
 from restore_core.arm_ids import VaultId
 from restore_core.azure_backup.failures import classify
-from restore_core.domain.lifecycle import Event
-from restore_core.domain.ports import JobListing, Loaded, Vaults
-from restore_core.domain.record import End, FollowedJob, JobError, RestoreRecord, Try, TryState
+from restore_core.domain.ports import JobListing, Vaults
+from restore_core.domain.record import FollowedJob, JobError, RestoreRecord, Try, TryState
 from restore_core.domain.vault import Job
-from restore_core.engine.finish import conclude
-from restore_core.engine.ledger import Advanced, Ledger
-from restore_core.engine.schedule import back_off, delayed
 from restore_core.errors import ArmError
-from restore_core.settings import Settings
-from restore_core.times import format_time
-from restore_core.vocabulary import Reason
 
-_log = logging.getLogger(__name__)
 _MAX_TEXT = 2000
 """Of a job's words: a record must fit its entity, whatever the service has to say."""
 
@@ -159,49 +150,4 @@ def followed(job: Job) -> FollowedJob:
         transferred_mb=job.transferred_mb,
         error=error,
         advice=advice,
-    )
-
-
-def close(
-    ledger: Ledger,
-    loaded: Loaded,
-    record: RestoreRecord,
-    end: End,
-    view: JobsView,
-    *,
-    now: datetime,
-    settings: Settings,
-) -> Advanced:
-    """End a request, or a part of it, unless an earlier try did start a restore after all.
-
-    A record with a try in doubt takes one more complete list before its last phase is written: a
-    job found there is followed, and its end counts instead.
-    """
-    if not record.part.may_have_more_jobs:
-        return conclude(ledger, loaded, record, end, now=now)
-    try:
-        listing = view.listing()
-    except ArmError as error:
-        if now - (record.part.triggered_at or now) > settings.tracking_limit:
-            return ledger.finish(loaded, record, lost_track(record), now=now)
-        _log.warning("%s: cannot end before a job list is read: %s", record.key, error)
-        waiting = replace(delayed(record, error, now), pending_end=end)
-        return ledger.save(loaded, waiting, due_at=back_off(waiting, settings, now))
-    seen = look(record, listing, grace=settings.adoption_grace)
-    if seen.found:
-        running = replace(seen.record.moved(Event.JOB_SEEN), pending_end=None, failures=0)
-        return ledger.save(loaded, running, due_at=now)
-    return conclude(ledger, loaded, seen.record, end, now=now)
-
-
-def lost_track(record: RestoreRecord) -> End:
-    """Put into words that nobody saw the end, and where to look."""
-    since = format_time(record.triggered_at or record.accepted_at)
-    ids = ", ".join(job.id for job in record.jobs) or "none was seen"
-    return End(
-        event=Event.LOST,
-        reason=Reason.TRACKING_LIMIT_REACHED,
-        message=f"Followed since {since} without seeing an end. Jobs: {ids}. Look in the vault "
-        f"{record.request.vault.name}.",
-        recommendation="Look at the job in the portal; it may still be running.",
     )

@@ -1,11 +1,13 @@
-"""Requests of more items than Azure takes at once: part after part, and one end for all of them.
+"""How a request ends: the last look for a job that nobody saw, then the next part or the one end.
 
-Knows when the next part begins and how the ends of parts add up. Refuses to know how a part is sent
-and followed: each is a restore like any other, under one request and one claim on the target.
+A request of more items than Azure takes at once runs part after part, and each part is a restore
+like any other, under one request and one claim on the target. Knows when the next part begins and
+how the ends of the parts add up to one. Refuses to know how a part is sent and followed.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,9 +16,16 @@ from restore_core.domain.lifecycle import Event
 from restore_core.domain.ports import Loaded
 from restore_core.domain.record import End, Part, RestoreRecord
 from restore_core.domain.vault import JobEnd
+from restore_core.engine.adoption import JobsView, look
 from restore_core.engine.ledger import Advanced, Ledger
+from restore_core.engine.schedule import back_off, delayed
+from restore_core.errors import ArmError
 from restore_core.messages.request import PART_ITEMS
+from restore_core.settings import Settings
+from restore_core.times import format_time
 from restore_core.vocabulary import Reason
+
+_log = logging.getLogger(__name__)
 
 _BEFORE_ANYTHING = {
     Event.CANCELLED,
@@ -30,7 +39,52 @@ _MAX_TEXT = 500
 _RESTORED = {JobEnd.COMPLETED, JobEnd.COMPLETED_WITH_WARNINGS}
 
 
-def conclude(
+def close(
+    ledger: Ledger,
+    loaded: Loaded,
+    record: RestoreRecord,
+    end: End,
+    view: JobsView,
+    *,
+    now: datetime,
+    settings: Settings,
+) -> Advanced:
+    """End a request, or a part of it, unless an earlier try did start a restore after all.
+
+    A record with a try in doubt takes one more complete list before its last phase is written: a
+    job found there is followed, and its end counts instead.
+    """
+    if not record.part.may_have_more_jobs:
+        return _conclude(ledger, loaded, record, end, now=now)
+    try:
+        listing = view.listing()
+    except ArmError as error:
+        if now - (record.part.triggered_at or now) > settings.tracking_limit:
+            return ledger.finish(loaded, record, lost_track(record), now=now)
+        _log.warning("%s: cannot end before a job list is read: %s", record.key, error)
+        waiting = replace(delayed(record, error, now), pending_end=end)
+        return ledger.save(loaded, waiting, due_at=back_off(waiting, settings, now))
+    seen = look(record, listing, grace=settings.adoption_grace)
+    if seen.found:
+        running = replace(seen.record.moved(Event.JOB_SEEN), pending_end=None, failures=0)
+        return ledger.save(loaded, running, due_at=now)
+    return _conclude(ledger, loaded, seen.record, end, now=now)
+
+
+def lost_track(record: RestoreRecord) -> End:
+    """Put into words that nobody saw the end, and where to look."""
+    since = format_time(record.triggered_at or record.accepted_at)
+    ids = ", ".join(job.id for job in record.jobs) or "none was seen"
+    return End(
+        event=Event.LOST,
+        reason=Reason.TRACKING_LIMIT_REACHED,
+        message=f"Followed since {since} without seeing an end. Jobs: {ids}. Look in the vault "
+        f"{record.request.vault.name}.",
+        recommendation="Look at the job in the portal; it may still be running.",
+    )
+
+
+def _conclude(
     ledger: Ledger, loaded: Loaded, record: RestoreRecord, end: End, *, now: datetime
 ) -> Advanced:
     """End a part: go on with the next, or end the request with what all parts come to.

@@ -16,7 +16,8 @@ from restore_core.domain.lifecycle import JOB_EVENTS, Event, Phase
 from restore_core.domain.ports import Loaded, Vaults
 from restore_core.domain.record import End, FollowedJob, JobError, RestoreRecord, TryState
 from restore_core.domain.vault import JobEnd, Operation, OperationStatus
-from restore_core.engine.adoption import JobsView, close, followed, look, lost_track
+from restore_core.engine.adoption import JobsView, followed, look
+from restore_core.engine.finish import close, lost_track
 from restore_core.engine.ledger import Advanced, Ledger, record_of
 from restore_core.engine.schedule import LONGEST_WAIT, back_off, delayed, next_list, next_look
 from restore_core.errors import ArmError

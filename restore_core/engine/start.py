@@ -16,8 +16,9 @@ from restore_core.azure_backup.failures import hold_until, job_error, says_missi
 from restore_core.domain.lifecycle import Event
 from restore_core.domain.ports import Cancel, Loaded, Vaults
 from restore_core.domain.record import End, RestoreRecord
-from restore_core.engine.adoption import JobsView, close
+from restore_core.engine.adoption import JobsView
 from restore_core.engine.decide import Decider, Examined, not_allowed
+from restore_core.engine.finish import close
 from restore_core.engine.ledger import Advanced, Ledger, record_of
 from restore_core.engine.schedule import back_off
 from restore_core.engine.trigger import Sender
