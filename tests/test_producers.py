@@ -19,8 +19,8 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from local.storage import Azurite
-from restore_core.alerting.planning import Matched, find_plan, make_request
 from restore_core.alerting.plans import read_plans
+from restore_core.alerting.response import Matched, find_plan, make_request
 from restore_core.domain.lifecycle import FINAL, Phase
 from restore_core.messages.alerts import read_alert
 from restore_core.messages.envelopes import read_envelope, read_wrapped

@@ -27,12 +27,12 @@ from restore_core.messages.request import (
     Source,
     Target,
 )
-from restore_core.messages.spelling import meant_field
 from restore_core.messages.validation import (
     Model,
     as_meant,
     bounded,
     field_names,
+    meant_field,
     moved,
     problems_of,
 )

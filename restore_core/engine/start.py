@@ -6,7 +6,6 @@ the day's allowance, which others want, last. Refuses to decide, and to send.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,8 +30,6 @@ from restore_core.policy.target_claims import InTheWay
 from restore_core.settings import Settings
 from restore_core.times import format_time
 from restore_core.vocabulary import Reason, WaitingFor
-
-_log = logging.getLogger(__name__)
 
 _LOOKUP_ADVICE = {
     Reason.SOURCE_NOT_FOUND: "Send a new request that names a share which the vault protects.",

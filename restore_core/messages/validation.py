@@ -7,7 +7,9 @@ names the field that was meant. Refuses to know any message or file.
 
 from __future__ import annotations
 
+import difflib
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
@@ -26,7 +28,6 @@ from pydantic_core import CoreSchema, ErrorDetails
 
 from restore_core.errors import Problem
 from restore_core.messages.decoding import ROOT, join
-from restore_core.messages.spelling import meant_field
 
 _MAX_PROBLEMS = 100
 
@@ -86,6 +87,20 @@ def as_meant(value: object, *models: type[Model]) -> dict[str, object]:
 def field_names(model: type[Model]) -> list[str]:
     """List a model's fields as messages spell them."""
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+def meant_field(name: str, known: Sequence[str]) -> str | None:
+    """Return the known name that a text surely means, `None` when it means none.
+
+    What was meant is only ever said, never taken.
+    """
+    plain = {_plain(field): field for field in known}
+    close = difflib.get_close_matches(_plain(name[:80]), list(plain), n=1, cutoff=0.7)
+    return plain[close[0]] if close else None
 
 
 _WORDS = {

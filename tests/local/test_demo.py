@@ -24,8 +24,8 @@ from local.demo.scenario import Order
 from local.stack import ROOT
 from local.vault.sample import fill_sample
 from local.vault.shares import Layout
-from restore_core.alerting.planning import Matched, find_plan, make_request
 from restore_core.alerting.plans import read_plans
+from restore_core.alerting.response import Matched, find_plan, make_request
 from restore_core.messages.alerts import Alert
 from restore_core.messages.envelopes import read_envelope
 from restore_core.messages.request import RestoreRequest

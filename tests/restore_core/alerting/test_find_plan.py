@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restore_core.alerting.planning import Matched, NoPlan, NotFired, find_plan, make_request
 from restore_core.alerting.plans import Plan, Plans, read_plans
+from restore_core.alerting.response import Matched, NoPlan, NotFired, find_plan, make_request
 from restore_core.messages.alerts import Alert, read_alert, reduce_alert
 from restore_core.messages.parsing import read_request
 from restore_core.messages.request import (
