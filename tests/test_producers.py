@@ -19,8 +19,8 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from local.storage import Azurite
-from restore_core.alerting.plans import read_plans
-from restore_core.alerting.response import Matched, find_plan, make_request
+from restore_core.alerting.plans import Plan, read_plans
+from restore_core.alerting.response import find_plan, make_request
 from restore_core.domain.lifecycle import FINAL, Phase
 from restore_core.messages.alerts import read_alert
 from restore_core.messages.envelopes import read_envelope, read_wrapped
@@ -112,25 +112,25 @@ def test_the_alert_of_the_examples_leads_by_their_plan_to_a_request() -> None:
     plans = read_plans(example("restore-plans.json").encode())
     alert = read_alert(json.loads(example("alert.json")))
     found = find_plan(plans, alert)
-    assert isinstance(found, Matched)
-    assert alert.plan == found.plan.name
+    assert isinstance(found, Plan)
+    assert alert.plan == found.name
     assert alert.fired_at is not None
     request = make_request(
-        found.plan, alert, request_id="evt-1", now=alert.fired_at + timedelta(minutes=6)
+        found, alert, request_id="evt-1", now=alert.fired_at + timedelta(minutes=6)
     )
     assert isinstance(request, RestoreRequest)
     assert isinstance(request.recovery_point, LatestPointBefore)
     assert request.recovery_point.time == alert.fired_at - timedelta(minutes=30)
     # Without its name it is the plan for that alert all the same.
     unnamed = replace(alert, custom_properties={})
-    assert isinstance(find_plan(plans, unnamed), Matched)
+    assert isinstance(find_plan(plans, unnamed), Plan)
 
 
 def test_the_plan_of_the_examples_fits_the_sample_alert_of_the_infrastructure() -> None:
     bicep = (ROOT / "infra/modules/alert.bicep").read_text(encoding="utf-8")
     (name,) = re.findall(r"name: '(files-deleted-)\$\{", bicep)
     alert = replace(read_alert(json.loads(example("alert.json"))), rule=f"{name}abc123")
-    assert isinstance(find_plan(read_plans(example("restore-plans.json").encode()), alert), Matched)
+    assert isinstance(find_plan(read_plans(example("restore-plans.json").encode()), alert), Plan)
 
 
 # --- Python

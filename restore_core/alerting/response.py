@@ -33,27 +33,6 @@ _MAX_REASON = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matched:
-    """The plan to act by."""
-
-    plan: Plan
-
-
-@dataclass(frozen=True, kw_only=True)
-class NotFired:
-    """The alert is over, or never began."""
-
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoPlan:
-    """No plan is for this alert, or not now."""
-
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Response:
     """A request to accept, and the plan that it comes from."""
 
@@ -87,15 +66,12 @@ class Responder:
             plans = self._plans()
         except FileInvalid as error:
             return _no_plan(f"The file of plans cannot be used: {in_words(error)}.")
-        found = find_plan(plans, alert)
-        if isinstance(found, NotFired):
-            return Declined(reason=Rejection.NOT_FIRED, message=_sentence(found.why))
-        if isinstance(found, NoPlan):
-            return _no_plan(_sentence(found.why))
-        plan = found.plan
+        plan = find_plan(plans, alert)
+        if isinstance(plan, Declined):
+            return plan
         request = make_request(plan, alert, request_id=request_id, now=now)
-        if isinstance(request, NoPlan):
-            return _no_plan(f"The plan {plan.name}: {request.why}.")
+        if isinstance(request, Declined):
+            return request
         limits = (plan.name, request, plan.cooldown, now)
         if (holder := self._cooldowns.holder(*limits)) is not None:
             return self._folded(plan, request, holder)
@@ -126,29 +102,30 @@ def no_plans() -> Plans:
     raise FileInvalid([Problem(path=ROOT, message="there is none")])
 
 
-def find_plan(plans: Plans, alert: Alert) -> Matched | NotFired | NoPlan:
+def find_plan(plans: Plans, alert: Alert) -> Plan | Declined:
     """Return the plan for an alert: the first that fits, or the one that the alert names."""
     if not alert.is_fired:
-        return NotFired(why=f"the alert is {_shown(alert.condition)}; only Fired starts a restore")
+        message = f"The alert is {_shown(alert.condition)}; only Fired starts a restore."
+        return Declined(reason=Rejection.NOT_FIRED, message=message)
     if alert.is_backup_job:
-        return NoPlan(
-            why="the alert is Azure Backup's own, about a job; a failed restore starts no other"
+        return _no_plan(
+            "The alert is Azure Backup's own, about a job; a failed restore starts no other."
         )
     candidates = plans.plans
     if alert.plan is not None:
         candidates = tuple(plan for plan in plans.plans if plan.name == alert.plan)
         if not candidates:
-            return NoPlan(why=f"the alert names the plan {_shown(alert.plan)}, which is not there")
+            return _no_plan(f"The alert names the plan {_shown(alert.plan)}, which is not there.")
     misses = []
     for plan in candidates:
         miss = _miss(plan.match, alert)
         if miss is None:
-            return Matched(plan=plan)
+            return plan
         misses.append(f"{plan.name} has another {miss}")
     if alert.plan is not None:
-        return NoPlan(why=f"the alert names the plan {alert.plan}, which has another {miss}")
+        return _no_plan(f"The alert names the plan {alert.plan}, which has another {miss}.")
     more = f" and {len(misses) - 5} more" if len(misses) > 5 else ""
-    return NoPlan(why=f"no plan fits the alert: {'; '.join(misses[:5])}{more}")
+    return _no_plan(f"No plan fits the alert: {'; '.join(misses[:5])}{more}.")
 
 
 def _miss(wanted: Match, alert: Alert) -> str | None:
@@ -171,20 +148,20 @@ def _miss(wanted: Match, alert: Alert) -> str | None:
 
 def make_request(
     plan: Plan, alert: Alert, *, request_id: str, now: datetime
-) -> RestoreRequest | NoPlan:
+) -> RestoreRequest | Declined:
     """Make the request of a plan, or say why this alert, at this time, starts nothing.
 
     The request counts from the time of the alert, which is its `requestedAt`.
     """
-    fired_at = alert.fired_at
+    whose, fired_at = f"The plan {plan.name}: the alert", alert.fired_at
     if fired_at is None or fired_at.tzinfo is None:
-        return NoPlan(why="the alert does not say when it fired, with a zone")
+        return _no_plan(f"{whose} does not say when it fired, with a zone.")
     if fired_at > now + CLOCK_SKEW:
-        return NoPlan(why=f"the alert fired at {format_time(fired_at)}, which is in the future")
+        return _no_plan(f"{whose} fired at {format_time(fired_at)}, which is in the future.")
     if now - fired_at > plan.alert_max_age:
-        return NoPlan(
-            why=f"the alert fired at {format_time(fired_at)}, longer ago than the plan's "
-            f"alertMaxAge, {format_duration(plan.alert_max_age)}"
+        return _no_plan(
+            f"{whose} fired at {format_time(fired_at)}, longer ago than the plan's alertMaxAge, "
+            f"{format_duration(plan.alert_max_age)}."
         )
     given = plan.model_dump(mode="json", by_alias=True, exclude_unset=True)
     body = {name: given[name] for name in SHARED if name in given} | {
@@ -206,10 +183,6 @@ def make_request(
 
 def _no_plan(message: str) -> Declined:
     return Declined(reason=Rejection.NO_PLAN, message=message)
-
-
-def _sentence(why: str) -> str:
-    return f"{why[:1].upper()}{why[1:]}."
 
 
 def _shown(text: str) -> str:

@@ -24,8 +24,8 @@ from local.demo.scenario import Order
 from local.stack import ROOT
 from local.vault.sample import fill_sample
 from local.vault.shares import Layout
-from restore_core.alerting.plans import read_plans
-from restore_core.alerting.response import Matched, find_plan, make_request
+from restore_core.alerting.plans import Plan, read_plans
+from restore_core.alerting.response import find_plan, make_request
 from restore_core.messages.alerts import Alert
 from restore_core.messages.envelopes import read_envelope
 from restore_core.messages.request import RestoreRequest
@@ -223,8 +223,8 @@ def test_the_first_alert_becomes_the_request_of_the_plan_and_the_second_another(
     plans = tmp_path / "restore-plans.json"
     night.write_plans(plans)
     found = find_plan(read_plans(plans.read_bytes()), first)
-    assert isinstance(found, Matched)
-    request = make_request(found.plan, first, request_id=first_id, now=datetime.now(UTC))
+    assert isinstance(found, Plan)
+    request = make_request(found, first, request_id=first_id, now=datetime.now(UTC))
     assert isinstance(request, RestoreRequest)
     given = request.given()
     assert {name: given[name] for name in order.request} == order.request

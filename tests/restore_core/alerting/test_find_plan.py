@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restore_core.alerting.plans import Plan, Plans, read_plans
-from restore_core.alerting.response import Matched, NoPlan, NotFired, find_plan, make_request
+from restore_core.alerting.response import Declined, find_plan, make_request
 from restore_core.messages.alerts import Alert, read_alert, reduce_alert
 from restore_core.messages.parsing import read_request
 from restore_core.messages.request import (
@@ -21,6 +21,7 @@ from restore_core.messages.request import (
     Priority,
     RestoreRequest,
 )
+from restore_core.vocabulary import Rejection
 from tests.restore_core.given import (
     ACCOUNT,
     IDENTITY,
@@ -61,8 +62,11 @@ def request_of(plan: Plan, alert: Alert, *, now: datetime = NOW) -> RestoreReque
 
 def why(plan: Plan, alert: Alert, *, now: datetime = NOW) -> str:
     refusal = make_request(plan, alert, request_id=ID, now=now)
-    assert isinstance(refusal, NoPlan)
-    return refusal.why
+    assert isinstance(refusal, Declined)
+    prefix = f"The plan {plan.name}: "
+    assert refusal.message.startswith(prefix)
+    assert refusal.message.endswith(".")
+    return refusal.message[len(prefix) : -1]
 
 
 # --- which plan
@@ -91,27 +95,29 @@ MISSES: list[tuple[Json, str]] = [
 @pytest.mark.parametrize("match", FITS)
 def test_a_plan_fits_when_all_its_conditions_do(match: Json) -> None:
     plans = plans_of(plan_body(match=match))
-    assert find_plan(plans, alert_of()) == Matched(plan=plans.plans[0])
+    assert find_plan(plans, alert_of()) == plans.plans[0]
 
 
 @pytest.mark.parametrize(("match", "condition"), MISSES)
 def test_one_condition_that_does_not_fit_is_said(match: Json, condition: str) -> None:
     plans = plans_of(plan_body(match=match))
-    assert find_plan(plans, alert_of()) == NoPlan(
-        why=f"no plan fits the alert: plan-1 has another {condition}"
+    assert find_plan(plans, alert_of()) == Declined(
+        reason=Rejection.NO_PLAN,
+        message=f"No plan fits the alert: plan-1 has another {condition}.",
     )
     named = alert_of(custom={"restorePlan": "plan-1"})
-    assert find_plan(plans, named) == NoPlan(
-        why=f"the alert names the plan plan-1, which has another {condition}"
+    assert find_plan(plans, named) == Declined(
+        reason=Rejection.NO_PLAN,
+        message=f"The alert names the plan plan-1, which has another {condition}.",
     )
 
 
 def test_a_resource_is_one_of_those_that_the_alert_is_about() -> None:
     plans = plans_of(plan_body(match={"alertRule": "*", "targetResource": [ACCOUNT]}))
     several = alert_of(alertTargetIDs=[OTHER_ACCOUNT, ACCOUNT.lower()])
-    assert isinstance(find_plan(plans, several), Matched)
+    assert isinstance(find_plan(plans, several), Plan)
     for targets in ([], None, [ACCOUNT + "/fileServices/default"]):
-        assert isinstance(find_plan(plans, alert_of(alertTargetIDs=targets)), NoPlan)
+        assert isinstance(find_plan(plans, alert_of(alertTargetIDs=targets)), Declined)
 
 
 def test_the_first_plan_that_fits_is_taken() -> None:
@@ -120,27 +126,27 @@ def test_the_first_plan_that_fits_is_taken() -> None:
         plan_body(name="first"),
         plan_body(name="second"),
     )
-    assert find_plan(plans, alert_of()) == Matched(plan=plans.plans[1])
+    assert find_plan(plans, alert_of()) == plans.plans[1]
 
 
 def test_a_plan_that_the_alert_names_is_the_only_one() -> None:
     plans = plans_of(plan_body(name="first"), plan_body(name="second"))
     named = alert_of(custom={"restorePlan": "second"})
-    assert find_plan(plans, named) == Matched(plan=plans.plans[1])
+    assert find_plan(plans, named) == plans.plans[1]
     for unknown in ("third", "", "Second", "second ", "s" * 5000, "\ud800"):
         found = find_plan(plans, alert_of(custom={"restorePlan": unknown}))
-        assert isinstance(found, NoPlan)
-        assert found.why.startswith("the alert names the plan '")
-        assert found.why.isascii()
-        assert len(found.why) < 200
+        assert isinstance(found, Declined)
+        assert found.message.startswith("The alert names the plan '")
+        assert found.message.isascii()
+        assert len(found.message) < 200
 
 
 @pytest.mark.parametrize("condition", ["Resolved", "Activated", "", "🎉" * 500, "\ud800"])
 def test_only_an_alert_that_fired_counts(condition: str) -> None:
     found = find_plan(plans_of(plan_body()), alert_of(monitorCondition=condition))
-    assert isinstance(found, NotFired)
-    assert found.why.endswith("only Fired starts a restore")
-    assert found.why.isascii()
+    assert isinstance(found, Declined)
+    assert found.message.endswith("only Fired starts a restore.")
+    assert found.message.isascii()
 
 
 @pytest.mark.parametrize("category", ["Jobs", "jobs", None, "Other"])
@@ -150,31 +156,31 @@ def test_an_alert_about_a_job_of_azure_backup_never_fits(category: object, custo
         monitoringService="Azure Backup", context={"category": category}, custom=custom
     )
     found = find_plan(plans_of(plan_body(match={"alertRule": "*"})), alert)
-    assert isinstance(found, NoPlan)
-    assert "a failed restore starts no other" in found.why
+    assert isinstance(found, Declined)
+    assert "a failed restore starts no other" in found.message
 
 
 def test_the_alert_of_our_own_failed_restore_starts_nothing() -> None:
     body = sample("2026_alert_backup")
     plans = plans_of(plan_body(match={"alertRule": "*"}))
-    assert isinstance(find_plan(plans, read_alert(body)), NoPlan)
-    assert isinstance(find_plan(plans, read_alert(reduce_alert(body))), NoPlan)
-    assert isinstance(find_plan(plans, read_alert(sample("2026_alert_security"))), Matched)
+    assert isinstance(find_plan(plans, read_alert(body)), Declined)
+    assert isinstance(find_plan(plans, read_alert(reduce_alert(body))), Declined)
+    assert isinstance(find_plan(plans, read_alert(sample("2026_alert_security"))), Plan)
 
 
 def test_the_reasons_of_many_plans_are_few() -> None:
     bodies = [plan_body(name=f"p{n}", match={"alertRule": "x"}) for n in range(200)]
     found = find_plan(plans_of(*bodies), alert_of())
-    assert isinstance(found, NoPlan)
-    assert found.why.count("another alertRule") == 5
-    assert found.why.endswith("and 195 more")
+    assert isinstance(found, Declined)
+    assert found.message.count("another alertRule") == 5
+    assert found.message.endswith("and 195 more.")
 
 
 def test_a_reduced_alert_finds_the_same_plan() -> None:
     plans = plans_of(plan_body(name="first"), plan_body(name="second"))
     body = alert_body(custom={"restorePlan": "second"}, description="x" * 100_000)
     whole, reduced = read_alert(body), read_alert(reduce_alert(body))
-    assert find_plan(plans, whole) == find_plan(plans, reduced) == Matched(plan=plans.plans[1])
+    assert find_plan(plans, whole) == find_plan(plans, reduced) == plans.plans[1]
     plan = plans.plans[1]
     assert request_of(plan, whole) == request_of(plan, reduced)
 
@@ -289,7 +295,7 @@ def test_what_an_alert_says_changes_only_the_time_and_the_reason(
     rule = rule.encode("utf-8", "replace").decode()
     alert = replace(alert_of(), rule=rule, custom_properties=custom, fired_at=fired)
     made = make_request(plan, alert, request_id=ID, now=NOW)
-    if isinstance(made, NoPlan):
+    if isinstance(made, Declined):
         assert fired > NOW or fired < NOW - timedelta(days=36500)
         return
     plain = request_of(plan, alert_of())
