@@ -22,6 +22,7 @@ from restore_core.engine.ledger import Ledger, record_of
 from restore_core.errors import Conflict, MessageInvalid, Problem, StoreUnavailable
 from restore_core.messages.envelopes import Envelope, read_envelope, read_wrapped
 from restore_core.messages.request import CancelRequest
+from restore_core.messages.validation import summary
 from restore_core.settings import Settings
 from restore_core.vocabulary import Reason, Rejection
 
@@ -76,7 +77,7 @@ class Accepter:
                 message,
                 request_id=error.request_id,
                 reason=error.reason,
-                text=_summary(error.problems),
+                text=summary(error.problems),
                 problems=error.problems,
             )
             return None
@@ -262,9 +263,3 @@ def _id_of(envelope: Envelope) -> str:
     if envelope.derived_id is None:
         raise LookupError("an alert has a source and an id")
     return envelope.derived_id
-
-
-def _summary(problems: Sequence[Problem]) -> str:
-    if len(problems) == 1:
-        return f"{problems[0].path}: {problems[0].message}"
-    return f"The message has {len(problems)} problems; see problems."

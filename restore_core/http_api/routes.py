@@ -29,7 +29,7 @@ from restore_core.messages.decoding import read_object, read_plain_object
 from restore_core.messages.envelopes import Envelope, read_envelope, read_wrapped
 from restore_core.messages.fields import REQUEST_ID, FreeText
 from restore_core.messages.request import SCHEMA_VERSION, RestoreRequest
-from restore_core.messages.validation import Model, bounded, moved, problems_of
+from restore_core.messages.validation import Model, bounded, moved, problems_of, summary
 from restore_core.settings import Settings
 from restore_core.times import format_time
 from restore_core.vocabulary import Rejection
@@ -163,7 +163,7 @@ def _answered(
     except Refused as refused:
         answer = problem(refused.status, refused.detail, problems=refused.problems or None)
     except MessageInvalid as error:
-        answer = problem(HTTPStatus.BAD_REQUEST, _summary(error.problems), problems=error.problems)
+        answer = problem(HTTPStatus.BAD_REQUEST, summary(error.problems), problems=error.problems)
     except StoreError as error:
         _log.warning("%s: %s", name, error)
         answer = problem(
@@ -265,12 +265,6 @@ def _refuse_parameter(name: str, message: str) -> None:
         f"{name}: {message}",
         problems=[Problem(path=name, message=message)],
     )
-
-
-def _summary(problems: Sequence[Problem]) -> str:
-    if len(problems) == 1:
-        return f"{problems[0].path}: {problems[0].message}"
-    return f"The message has {len(problems)} problems; see problems."
 
 
 def _state(record: RestoreRecord) -> dict[str, Any]:

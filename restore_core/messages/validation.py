@@ -177,6 +177,13 @@ def bounded(problems: Sequence[Problem]) -> list[Problem]:
     return [*each[:_MAX_PROBLEMS], Problem(path=ROOT, message=f"has {left} more problems")]
 
 
+def summary(problems: Sequence[Problem]) -> str:
+    """Put the problems of a message into one sentence."""
+    if len(problems) == 1:
+        return f"{problems[0].path}: {problems[0].message}"
+    return f"The message has {len(problems)} problems; see problems."
+
+
 def _message(error: ErrorDetails) -> str:
     context: dict[str, Any] = error.get("ctx") or {}
     match error["type"]:
