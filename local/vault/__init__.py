@@ -11,9 +11,10 @@ An independent reading of what the service does; it shares no code with the prod
 """
 
 from local.vault.catalogue import Catalogue, CatalogueError, Item, Point, Vault
-from local.vault.emulator import LogEntry, VaultEmulator
+from local.vault.emulator import VaultEmulator
 from local.vault.faults import Fault, FaultError
 from local.vault.jobs import Job, JobError, Outcome
+from local.vault.log import LogEntry
 from local.vault.options import EmulatorOptions
 from local.vault.sample import write_files
 

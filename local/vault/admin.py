@@ -12,22 +12,55 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from local.vault.catalogue import CatalogueError
-from local.vault.faults import FaultError
+from local.vault.faults import FaultBook, FaultError
 from local.vault.identity import token_document
+from local.vault.jobs import Job, Status
+from local.vault.log import LogEntry
 from local.vault.replies import JSON_TYPE, Call, Reply, encode
 from local.vault.wire import error_body
-
-if TYPE_CHECKING:
-    from local.vault.emulator import VaultEmulator
 
 ADMIN = "/_emulator/"
 
 
-def admin_answer(emulator: VaultEmulator, call: Call) -> Reply:
+class Controls(Protocol):
+    """What these routes need of the emulator, which itself calls them."""
+
+    faults: FaultBook
+
+    @property
+    def log(self) -> list[LogEntry]:
+        """The calls that came in, oldest first."""
+        ...
+
+    def clear_log(self) -> None:
+        """Forget the calls so far."""
+        ...
+
+    def jobs(self) -> list[Job]:
+        """All jobs, newest first."""
+        ...
+
+    def inject(self, fault: object) -> int:
+        """Put a fault in force; its number. Raises FaultError."""
+        ...
+
+    def add_jobs(
+        self, count: int, *, status: Status, seconds: float | None, activity_ids: Iterable[str]
+    ) -> list[Job]:
+        """Add jobs without files."""
+        ...
+
+    def reload(self) -> None:
+        """Read vaults.json again; raises CatalogueError."""
+        ...
+
+
+def admin_answer(emulator: Controls, call: Call) -> Reply:
     """The answer to a call below `/_emulator/`; 400 says what is wrong with its body."""
     name, _, rest = call.path.removeprefix(ADMIN).strip("/").partition("/")
     try:
@@ -61,7 +94,7 @@ def admin_answer(emulator: VaultEmulator, call: Call) -> Reply:
     return _json(error_body("NotFound", "No such route of the emulator."), 404)
 
 
-def _add_jobs(emulator: VaultEmulator, body: dict[str, Any]) -> list[str]:
+def _add_jobs(emulator: Controls, body: dict[str, Any]) -> list[str]:
     jobs = emulator.add_jobs(
         int(body.get("count", 1)),
         status=body.get("status", "InProgress"),

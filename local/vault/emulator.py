@@ -7,7 +7,6 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -19,6 +18,7 @@ from local.vault.catalogue import Catalogue, CatalogueError, Vault
 from local.vault.everything import fill_everything
 from local.vault.faults import Fault, FaultBook
 from local.vault.jobs import Job, JobStore, Status
+from local.vault.log import LogEntry
 from local.vault.options import EmulatorOptions
 from local.vault.replies import Call, common_headers
 from local.vault.routes import match_route
@@ -38,26 +38,6 @@ from local.vault.ticks import now_ticks, rfc3339
 
 _LOG_LENGTH = 100_000
 Sample = Literal["basic", "everything"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogEntry:
-    """A call that came in. `status` None: no answer went out. `faults` are the kinds that struck.
-
-    `answered` is when the answer was ready, `time` when the call had been read: RFC 3339.
-    """
-
-    number: int
-    time: str
-    answered: str
-    operation: str | None
-    method: str
-    path: str
-    query: str
-    status: int | None
-    faults: tuple[str, ...]
-    client_request_id: str | None
-    user_agent: str | None
 
 
 class VaultEmulator:
