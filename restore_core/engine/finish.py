@@ -21,7 +21,6 @@ from restore_core.engine.ledger import Advanced, Ledger
 from restore_core.engine.schedule import back_off, delayed
 from restore_core.errors import ArmError
 from restore_core.messages.request import PART_ITEMS
-from restore_core.settings import Settings
 from restore_core.times import format_time
 from restore_core.vocabulary import Reason
 
@@ -47,13 +46,13 @@ def close(
     view: JobsView,
     *,
     now: datetime,
-    settings: Settings,
 ) -> Advanced:
     """End a request, or a part of it, unless an earlier try did start a restore after all.
 
     A record with a try in doubt takes one more complete list before its last phase is written: a
     job found there is followed, and its end counts instead.
     """
+    settings = ledger.settings
     if not record.part.may_have_more_jobs:
         return _conclude(ledger, loaded, record, end, now=now)
     try:

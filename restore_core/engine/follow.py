@@ -53,7 +53,7 @@ class Follower:
         if record.hold_until is not None and now < record.hold_until:
             return self._ledger.postpone(loaded, due_at=min(record.hold_until, now + LONGEST_WAIT))
         if record.pending_end is not None:
-            return self._close(loaded, record, record.pending_end, view, now)
+            return close(self._ledger, loaded, record, record.pending_end, view, now=now)
         match record.phase:
             case Phase.TRIGGERING:
                 return self._settle(loaded, record, view, now)
@@ -140,7 +140,7 @@ class Follower:
                     recommendation=failure.advice,
                     error=error,
                 )
-                return self._close(loaded, record, end, view, now)
+                return close(self._ledger, loaded, record, end, view, now=now)
             case OperationStatus.CANCELED:
                 end = End(
                     event=Event.CANCELLED,
@@ -148,7 +148,7 @@ class Follower:
                     message="The operation was cancelled at Azure before a job was made.",
                     error=error,
                 )
-                return self._close(loaded, record, end, view, now)
+                return close(self._ledger, loaded, record, end, view, now=now)
         # Running, or succeeded without naming its job yet.
         return self._look_again(loaded, record, now)
 
@@ -167,7 +167,7 @@ class Follower:
                 failed = error
         before, record = record, record.with_part(part)
         if all(job.end is not None for job in record.part.jobs):
-            return self._close(loaded, record, _job_end(record), view, now)
+            return close(self._ledger, loaded, record, _job_end(record), view, now=now)
         if loaded.cancel is not None and record.cancel_sent_at is None:
             # After the look: a cancel that never gets through must not hide the job's end.
             return self._cancel(loaded, record, now)
@@ -241,11 +241,6 @@ class Follower:
             # of a slow service follow one another without a rest.
             due = max(due, back_off(waiting, self._settings, now))
         return self._ledger.save(loaded, waiting, due_at=due)
-
-    def _close(
-        self, loaded: Loaded, record: RestoreRecord, end: End, view: JobsView, now: datetime
-    ) -> Advanced:
-        return close(self._ledger, loaded, record, end, view, now=now, settings=self._settings)
 
 
 _JOB_WORDS = {

@@ -61,7 +61,7 @@ class Ledger:
         self.allowance = Allowance(store, settings)
         self.cooldowns = Cooldowns(store, monotonic=monotonic)
         self._completions = completions
-        self._settings = settings
+        self.settings = settings
 
     def save(self, loaded: Loaded, record: RestoreRecord, *, due_at: datetime) -> Advanced:
         """Store a changed record and its row; raises `Conflict` when somebody else was first."""
@@ -83,7 +83,7 @@ class Ledger:
         a time that is known and sooner.
         """
         waiting = record.waiting(why, message)
-        due_at = back_off(waiting, self._settings, now)
+        due_at = back_off(waiting, self.settings, now)
         return self.save(loaded, waiting, due_at=min(due_at, until) if until else due_at)
 
     def give_back(self, record: RestoreRecord, now: datetime) -> None:
@@ -174,7 +174,7 @@ class Ledger:
             waiting_message="",
             finished_at=now,
         )
-        event = render_end(final, end, source=self._settings.event_source, finished_at=now)
+        event = render_end(final, end, source=self.settings.event_source, finished_at=now)
         # The event has the plan; kept twice, a large one would not fit an entity of 1 MiB.
         stored = replace(final, end=replace(end, plan=None), event=event)
         return Advanced(loaded=self.save_record(loaded, stored), due_at=now)

@@ -68,7 +68,7 @@ class Starter:
         record = record_of(loaded)
         end = record.pending_end or self._reason_to_stop(record, loaded.cancel, now)
         if end is not None:
-            return self._close(loaded, record, end, view, now)
+            return close(self._ledger, loaded, record, end, view, now=now)
         if record.hold_until is not None and now < record.hold_until:
             return self._ledger.postpone(loaded, due_at=back_off(record, self._settings, now))
         if self._settings.paused and not record.request.dry_run:
@@ -85,7 +85,7 @@ class Starter:
         if reply_to is not None and record.reply_queue is None:
             if not self._may_reply_to(reply_to, guards):
                 refusal = not_allowed("replyQueues", f"No event may go to the queue {reply_to}.")
-                return self._close(loaded, record, refusal, view, now)
+                return close(self._ledger, loaded, record, refusal, view, now=now)
             record = replace(record, reply_queue=reply_to)
         try:
             decided = self._decider.decide(record)
@@ -96,7 +96,7 @@ class Starter:
                 message=str(failed),
                 recommendation=_LOOKUP_ADVICE[failed.reason],
             )
-            return self._close(loaded, record, end, view, now)
+            return close(self._ledger, loaded, record, end, view, now=now)
         except ArmError as error:
             return self._after_failed_read(loaded, record, error, view, now)
         examined = self._decider.examine(decided, guards)
@@ -107,9 +107,9 @@ class Starter:
             full = self._ledger.allowance.look(decided, examined.rule, now)
         if record.request.dry_run:
             end = self._planned(decided, examined, full)
-            return self._close(loaded, decided, end, view, now)
+            return close(self._ledger, loaded, decided, end, view, now=now)
         if examined.refusal is not None:
-            return self._close(loaded, decided, examined.refusal, view, now)
+            return close(self._ledger, loaded, decided, examined.refusal, view, now=now)
         if full is not None:
             return self._held_back(loaded, decided, full, view, now)
         keys = (record.target_key, record.source_key)
@@ -133,7 +133,7 @@ class Starter:
         late = self._reason_to_stop(record, loaded.cancel, now)
         if late is not None:
             return self._ledger.let_go(
-                record, lambda: self._close(loaded, record, late, view, now), now
+                record, lambda: close(self._ledger, loaded, record, late, view, now=now), now
             )
         return self._sender.trigger(loaded, record, now, step=step)
 
@@ -177,7 +177,9 @@ class Starter:
         """Refuse what a guard's limit stops; let wait what only the day's allowance stops."""
         match full:
             case OverLimit(rule=rule, message=message):
-                return self._close(loaded, record, not_allowed(rule, message), view, now)
+                return close(
+                    self._ledger, loaded, record, not_allowed(rule, message), view, now=now
+                )
             case UsedUp(until=until, message=message):
                 return self._ledger.wait(
                     loaded, record, WaitingFor.QUOTA, message, now, until=until
@@ -232,14 +234,9 @@ class Starter:
                 recommendation="Check vaultId: subscription, resource group and name.",
                 error=job_error(error),
             )
-            return self._close(loaded, record, end, view, now)
+            return close(self._ledger, loaded, record, end, view, now=now)
         held = replace(record, hold_until=hold_until(error, now))
         return self._ledger.wait(loaded, held, wait_for(error), str(error), now)
-
-    def _close(
-        self, loaded: Loaded, record: RestoreRecord, end: End, view: JobsView, now: datetime
-    ) -> Advanced:
-        return close(self._ledger, loaded, record, end, view, now=now, settings=self._settings)
 
 
 def _cancelled(cancel: Cancel, reason: Reason) -> End:
