@@ -12,9 +12,9 @@ import pytest
 from docs import make_lifecycle, make_schemas
 from restore_core.alerting.plans import read_plans
 from restore_core.domain.lifecycle import FINAL, TRANSITIONS, Event, Phase
-from restore_core.messages.parsing import read_message
 from restore_core.messages.request import CancelRequest, RestoreRequest
 from restore_core.vocabulary import ErrorClass, Reason, Rejection, WaitingFor
+from tests.restore_core.given import read_message
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -27,10 +27,9 @@ from restore_core.domain.record import (
 )
 from restore_core.domain.vault import JobEnd, Tally
 from restore_core.errors import ArmAnswer, MessageInvalid, Problem
-from restore_core.messages.parsing import read_message
 from restore_core.policy.preflight import Outcome
 from restore_core.vocabulary import ErrorClass, Reason, Rejection
-from tests.restore_core.given import ACCOUNT, ITEM, NOW, OTHER_ACCOUNT, request_of
+from tests.restore_core.given import ACCOUNT, ITEM, NOW, OTHER_ACCOUNT, read_message, request_of
 from tests.simulators.world import SHAPES, World, cancel, elsewhere, request
 from tests.test_docs import DOCUMENTS, blocks
 

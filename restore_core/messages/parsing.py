@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from restore_core.arm_ids import ArmIdError, ProtectedItemId, VaultId
 from restore_core.errors import MessageInvalid, Problem
-from restore_core.messages.decoding import read_object
 from restore_core.messages.fields import REQUEST_ID
 from restore_core.messages.request import (
     MAX_ITEMS,
@@ -25,18 +24,6 @@ from restore_core.messages.request import (
 )
 from restore_core.messages.validation import as_meant, bounded, moved, problems_of
 from restore_core.vocabulary import Rejection
-
-
-def read_message(
-    body: bytes, *, unproven_copy_options: bool = False
-) -> RestoreRequest | CancelRequest:
-    """Read a queue message, plain JSON or base64 of it.
-
-    Raises:
-        MessageInvalid: with every problem that the message has.
-    """
-    value, problems = read_object(body)
-    return read_request(value, problems=problems, unproven_copy_options=unproven_copy_options)
 
 
 def read_request(

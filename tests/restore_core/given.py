@@ -16,8 +16,9 @@ import pytest
 from hypothesis import strategies as st
 
 from restore_core.errors import MessageInvalid
+from restore_core.messages.decoding import read_object
 from restore_core.messages.parsing import read_request
-from restore_core.messages.request import RestoreRequest
+from restore_core.messages.request import CancelRequest, RestoreRequest
 
 SUBSCRIPTION = "11112222-3333-4444-8555-666677778888"
 VAULT = (
@@ -81,6 +82,12 @@ def request_of(**changes: object) -> RestoreRequest:
     made = read_request(request_body(**changes))
     assert isinstance(made, RestoreRequest)
     return made
+
+
+def read_message(body: bytes) -> RestoreRequest | CancelRequest:
+    """Read the bytes of a message that nothing wraps."""
+    value, problems = read_object(body)
+    return read_request(value, problems=problems)
 
 
 def problems_of(body: Json, *, unproven: bool = False) -> list[str]:

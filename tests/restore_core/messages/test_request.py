@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from restore_core.completions.events import MAX_EVENT_BYTES, render_rejection
 from restore_core.errors import MessageInvalid, Problem
-from restore_core.messages.parsing import read_message, read_request
+from restore_core.messages.parsing import read_request
 from restore_core.messages.request import (
     AlternateTarget,
     CancelRequest,
@@ -41,6 +41,7 @@ from tests.restore_core.given import (
     Json,
     json_values,
     problems_of,
+    read_message,
     request_body,
     request_of,
 )
