@@ -27,15 +27,8 @@ _NEVER_CUT = frozenset(
     {
         *("schemaVersion", "requestId", "messageId", "phase", "reason", "restoreStarted"),
         *("id", "vaultId", "storageAccountId", "fileShare", "protectedItemId", "jobIds", "class"),
-        *(
-            "time",
-            "requestedAt",
-            "acceptedAt",
-            "triggeredAt",
-            "jobStartedAt",
-            "finishedAt",
-            "traceparent",
-        ),
+        *("time", "requestedAt", "acceptedAt", "triggeredAt", "jobStartedAt", "finishedAt"),
+        "traceparent",
     }
 )
 """Names, ids and times: all of them bounded, and worth nothing in part."""
@@ -43,12 +36,7 @@ _NEVER_CUT = frozenset(
 
 def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: datetime) -> str:
     """Write the completion of a record that has taken its last transition."""
-    request, decision = record.request, record.decision
-    jobs = record.jobs
-    point_time = decision.point_time if decision else None
-    wanted = request.recovery_point
-    aimed_at = wanted.time if isinstance(wanted, LatestPointBefore) else record.requested_at
-    started = min((job.start_time for job in jobs if job.start_time), default=None)
+    request, jobs = record.request, record.jobs
     data = {
         "schemaVersion": SCHEMA_VERSION,
         "requestId": request.request_id,
@@ -64,26 +52,14 @@ def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: dat
         },
         "target": request.target.model_dump(mode="json", by_alias=True, exclude_none=True),
         "itemCount": len(request.items) if request.items else None,
-        "recoveryPoint": (
-            _known({"id": decision.point_id, "time": _time(point_time)}) if decision else None
-        ),
+        "recoveryPoint": _recovery_point(record),
         "jobIds": [job.id for job in jobs] or None,
         "counts": _counts(jobs),
         "dataTransferredMB": _megabytes(jobs),
-        "requestedAt": format_time(record.requested_at),
-        "acceptedAt": format_time(record.accepted_at),
-        "triggeredAt": _time(record.triggered_at),
-        "jobStartedAt": _time(started),
-        "finishedAt": format_time(finished_at),
-        "recoveryTimeSeconds": _seconds(record.requested_at, finished_at),
-        "recoveryPointAgeSeconds": _seconds(point_time, aimed_at) if point_time else None,
+        **_times(record, finished_at),
         "attempts": len(record.tries),
         "warnings": list(record.warnings) or None,
-        "error": (
-            {"code": end.error.code, "message": end.error.message, "class": end.error.kind.value}
-            if end.error
-            else None
-        ),
+        "error": _error(end),
         "rule": end.rule,
         "plan": end.plan,
         "sourceEventId": record.source_event_id,
@@ -102,6 +78,34 @@ def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: dat
         "data": _known(data),
     }
     return _fitted(event)
+
+
+def _times(record: RestoreRecord, finished_at: datetime) -> dict[str, object]:
+    """Say when what happened, and how long it took."""
+    wanted = record.request.recovery_point
+    aimed_at = wanted.time if isinstance(wanted, LatestPointBefore) else record.requested_at
+    point_time = record.decision.point_time if record.decision else None
+    started = min((job.start_time for job in record.jobs if job.start_time), default=None)
+    return {
+        "requestedAt": format_time(record.requested_at),
+        "acceptedAt": format_time(record.accepted_at),
+        "triggeredAt": _time(record.triggered_at),
+        "jobStartedAt": _time(started),
+        "finishedAt": format_time(finished_at),
+        "recoveryTimeSeconds": _seconds(record.requested_at, finished_at),
+        "recoveryPointAgeSeconds": _seconds(point_time, aimed_at) if point_time else None,
+    }
+
+
+def _recovery_point(record: RestoreRecord) -> dict[str, object] | None:
+    point = record.decision
+    return _known({"id": point.point_id, "time": _time(point.point_time)}) if point else None
+
+
+def _error(end: End) -> dict[str, object] | None:
+    if end.error is None:
+        return None
+    return {"code": end.error.code, "message": end.error.message, "class": end.error.kind.value}
 
 
 def event_id(record: RestoreRecord) -> str:
