@@ -73,7 +73,7 @@ class JobWatch:
             if (due := [row for row in those if row.next_check_at <= now])
         }
         for vault in self._looked.keys() - watched.keys():
-            del self._looked[vault]
+            self._looked.pop(vault, None)
 
         def watch(vault: str) -> JobNews:
             many = len(running[vault]) >= MANY_JOBS
