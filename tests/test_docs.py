@@ -87,7 +87,8 @@ def test_the_page_of_messages_lists_the_fields_of_a_request() -> None:
 
 def test_the_page_of_messages_lists_the_fields_of_a_completion() -> None:
     source = (ROOT / "restore_core/completions/events.py").read_text(encoding="utf-8")
-    written = re.search(r"^    data = \{\n(.*?)^    \}\n", source, re.DOTALL | re.MULTILINE)
+    whole = r"^def _end_data.*?^    return \{\n(.*?)^    \}\n"
+    written = re.search(whole, source, re.DOTALL | re.MULTILINE)
     assert written is not None
     names = re.findall(r'^        "(\w+)": ', written[1], re.MULTILINE)
     assert sorted(first_column("### Fields of `data`")) == sorted(names)

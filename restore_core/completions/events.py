@@ -36,8 +36,27 @@ _NEVER_CUT = frozenset(
 
 def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: datetime) -> str:
     """Write the completion of a record that has taken its last transition."""
-    request, jobs = record.request, record.jobs
-    data = {
+    event = {
+        "specversion": "1.0",
+        "type": f"azurefilesrestore.{record.phase.value}.v1",
+        "source": source,
+        "id": event_id(record),
+        "subject": record.request.request_id,
+        "time": format_time(finished_at),
+        "datacontenttype": "application/json",
+        "data": _known(_end_data(record, end, finished_at)),
+    }
+    return _fitted(event)
+
+
+def _end_data(record: RestoreRecord, end: End, finished_at: datetime) -> dict[str, object]:
+    request, decision = record.request, record.decision
+    jobs = record.jobs
+    point_time = decision.point_time if decision else None
+    wanted = request.recovery_point
+    aimed_at = wanted.time if isinstance(wanted, LatestPointBefore) else record.requested_at
+    started = min((job.start_time for job in jobs if job.start_time), default=None)
+    return {
         "schemaVersion": SCHEMA_VERSION,
         "requestId": request.request_id,
         "phase": record.phase.value,
@@ -52,11 +71,19 @@ def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: dat
         },
         "target": request.target.model_dump(mode="json", by_alias=True, exclude_none=True),
         "itemCount": len(request.items) if request.items else None,
-        "recoveryPoint": _recovery_point(record),
+        "recoveryPoint": (
+            _known({"id": decision.point_id, "time": _time(point_time)}) if decision else None
+        ),
         "jobIds": [job.id for job in jobs] or None,
         "counts": _counts(jobs),
         "dataTransferredMB": _megabytes(jobs),
-        **_times(record, finished_at),
+        "requestedAt": format_time(record.requested_at),
+        "acceptedAt": format_time(record.accepted_at),
+        "triggeredAt": _time(record.triggered_at),
+        "jobStartedAt": _time(started),
+        "finishedAt": format_time(finished_at),
+        "recoveryTimeSeconds": _seconds(record.requested_at, finished_at),
+        "recoveryPointAgeSeconds": _seconds(point_time, aimed_at) if point_time else None,
         "attempts": len(record.tries),
         "warnings": list(record.warnings) or None,
         "error": _error(end),
@@ -67,39 +94,6 @@ def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: dat
         "labels": request.labels,
         "traceparent": request.traceparent,
     }
-    event = {
-        "specversion": "1.0",
-        "type": f"azurefilesrestore.{record.phase.value}.v1",
-        "source": source,
-        "id": event_id(record),
-        "subject": request.request_id,
-        "time": format_time(finished_at),
-        "datacontenttype": "application/json",
-        "data": _known(data),
-    }
-    return _fitted(event)
-
-
-def _times(record: RestoreRecord, finished_at: datetime) -> dict[str, object]:
-    """Say when what happened, and how long it took."""
-    wanted = record.request.recovery_point
-    aimed_at = wanted.time if isinstance(wanted, LatestPointBefore) else record.requested_at
-    point_time = record.decision.point_time if record.decision else None
-    started = min((job.start_time for job in record.jobs if job.start_time), default=None)
-    return {
-        "requestedAt": format_time(record.requested_at),
-        "acceptedAt": format_time(record.accepted_at),
-        "triggeredAt": _time(record.triggered_at),
-        "jobStartedAt": _time(started),
-        "finishedAt": format_time(finished_at),
-        "recoveryTimeSeconds": _seconds(record.requested_at, finished_at),
-        "recoveryPointAgeSeconds": _seconds(point_time, aimed_at) if point_time else None,
-    }
-
-
-def _recovery_point(record: RestoreRecord) -> dict[str, object] | None:
-    point = record.decision
-    return _known({"id": point.point_id, "time": _time(point.point_time)}) if point else None
 
 
 def _error(end: End) -> dict[str, object] | None:
