@@ -31,6 +31,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from restore_core import __version__
 from restore_core.errors import ArmAnswer, NoAnswer, NotSent
 from restore_core.messages.decoding import with_valid_text
 from restore_core.settings import Origin
@@ -42,7 +43,7 @@ _LINE_BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TOKEN = re.compile(r"""\bbearer\s+[^\s"'<>]+""", re.IGNORECASE)
 _SIGNATURE = re.compile(r"""([?&](?:t|c|s|h|sig|code)=)[^&\s"'<>]+""", re.IGNORECASE)
 _LONGEST_WAIT = timedelta(days=1)
-_USER_AGENT = "azure-files-restore"
+_USER_AGENT = f"azure-files-restore/{__version__}"
 _CLIENT_REQUEST_ID = "x-ms-client-request-id"
 
 
