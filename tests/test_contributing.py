@@ -15,7 +15,7 @@ CHANGES = re.findall(
     CONTRIBUTING.partition("## Ten changes")[2].partition("\n## ")[0],
     re.MULTILINE,
 )
-PATH = re.compile(r"`((?:\.?[\w-]+/)*\.?[\w-]+(?:\.(?:py|md|toml|json|bicep|yml))?)`")
+PATH = re.compile(r"`((?:\.?[\w-]+/)*\.?[\w-]+(?:\.(?:py|md|toml|json|bicep|bicepparam|yml))?)`")
 
 
 def paths(text: str) -> list[str]:
