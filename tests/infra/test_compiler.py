@@ -273,3 +273,56 @@ param alwaysReady = [{ name: 'http', instanceCount: 1 }]
         "each instanceCount of alwaysReady is at least 2",
     ):
         assert said in done.output + done.complaints
+
+
+def test_an_id_that_is_none_is_named_and_so_is_a_network_without_its_profile(
+    compiler: Compiler, project: Tree
+) -> None:
+    source = project.root / "infra/odd.bicepparam"
+    source.write_text(
+        """using 'main.bicep'
+param environmentName = 'odd'
+param location = 'westeurope'
+param vaultIds = ['myvault']
+param eventTopicIds = ['/subscriptions/s/resourceGroups/g/topics/t']
+param existingIdentityId = 'me'
+param completionQueueName = 'restore-requests-poison'
+param createDnsZones = true
+""",
+        encoding="utf-8",
+    )
+    done = compiler.snapshot(source)
+    assert done.code != 0
+    for said in (
+        "vaultIds: 'myvault' is no ARM id of a vault",
+        "eventTopicIds: '/subscriptions/s/resourceGroups/g/topics/t' is no ARM id of a topic",
+        "existingIdentityId: 'me' is no ARM id",
+        "events need another",
+        "nothing is closed without vnetEnabled",
+    ):
+        assert said in done.output + done.complaints
+
+
+def test_an_id_that_is_written_twice_gets_its_role_once(compiler: Compiler, project: Tree) -> None:
+    person = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+    group = f"/subscriptions/{person}/resourceGroups/g"
+    vault = f"{group}/providers/Microsoft.RecoveryServices/vaults/v"
+    topic = f"{group}/providers/Microsoft.EventGrid/topics/t"
+    source = project.root / "infra/twice.bicepparam"
+    source.write_text(
+        f"""using 'main.bicep'
+param environmentName = 'twice'
+param location = 'westeurope'
+param vaultIds = ['{vault}', '{vault.upper()}']
+param eventTopicIds = ['{topic}', '{topic.lower()}']
+param senderIds = ['{person}', '{person.upper()}']
+""",
+        encoding="utf-8",
+    )
+    done = compiler.snapshot(source)
+    assert done.silent, done.complaints
+    written = json.loads(source.with_suffix(".snapshot.json").read_text(encoding="utf-8"))
+    kinds = [one["type"] for one in written["predictedResources"]]
+    # Four of the app at home, and one each of the vault, the topic and the person.
+    assert kinds.count("Microsoft.Authorization/roleAssignments") == 4 + 3
+    assert kinds.count("Microsoft.EventGrid/topics/eventSubscriptions") == 1
