@@ -301,28 +301,3 @@ param createDnsZones = true
         "nothing is closed without vnetEnabled",
     ):
         assert said in done.output + done.complaints
-
-
-def test_an_id_that_is_written_twice_gets_its_role_once(compiler: Compiler, project: Tree) -> None:
-    person = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
-    group = f"/subscriptions/{person}/resourceGroups/g"
-    vault = f"{group}/providers/Microsoft.RecoveryServices/vaults/v"
-    topic = f"{group}/providers/Microsoft.EventGrid/topics/t"
-    source = project.root / "infra/twice.bicepparam"
-    source.write_text(
-        f"""using 'main.bicep'
-param environmentName = 'twice'
-param location = 'westeurope'
-param vaultIds = ['{vault}', '{vault.upper()}']
-param eventTopicIds = ['{topic}', '{topic.lower()}']
-param senderIds = ['{person}', '{person.upper()}']
-""",
-        encoding="utf-8",
-    )
-    done = compiler.snapshot(source)
-    assert done.silent, done.complaints
-    written = json.loads(source.with_suffix(".snapshot.json").read_text(encoding="utf-8"))
-    kinds = [one["type"] for one in written["predictedResources"]]
-    # Four of the app at home, and one each of the vault, the topic and the person.
-    assert kinds.count("Microsoft.Authorization/roleAssignments") == 4 + 3
-    assert kinds.count("Microsoft.EventGrid/topics/eventSubscriptions") == 1
