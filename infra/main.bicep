@@ -157,7 +157,36 @@ param dailyCapGb int = 0
 
 // --- what would be refused later, or would not work
 
+func isIdOf(id string, type string) bool =>
+  startsWith(toLower(id), '/subscriptions/') && length(split(id, '/')) == 9 && contains(
+    toLower(id),
+    toLower('/providers/${type}/')
+  )
+
+// Each once, however it is written: two assignments of one role to one principal are refused.
+func distinct(ids string[]) string[] =>
+  filter(ids, (id, place) => indexOf(map(ids, one => toLower(one)), toLower(id)) == place)
+
+var vaultType = 'Microsoft.RecoveryServices/vaults'
+var topicType = 'Microsoft.EventGrid/topics'
+var identityType = 'Microsoft.ManagedIdentity/userAssignedIdentities'
+var distinctVaultIds = distinct(filter(vaultIds, id => isIdOf(id, vaultType)))
+var distinctTopicIds = distinct(filter(eventTopicIds, id => isIdOf(id, topicType)))
+
 var problems = concat(
+  map(filter(vaultIds, id => !isIdOf(id, vaultType)), id => 'vaultIds: \'${id}\' is no ARM id of a vault.'),
+  map(filter(eventTopicIds, id => !isIdOf(id, topicType)), id => 'eventTopicIds: \'${id}\' is no ARM id of a topic.'),
+  empty(existingIdentityId) || isIdOf(existingIdentityId, identityType)
+    ? []
+    : ['existingIdentityId: \'${existingIdentityId}\' is no ARM id of a user-assigned identity.'],
+  contains([requestQueueName, '${requestQueueName}-poison'], completionQueueName)
+    ? ['completionQueueName: requests come by that queue; events need another.']
+    : [],
+  !vnetEnabled && (!empty(appSubnetId) || !empty(endpointSubnetId) || createDnsZones || !empty(dnsZoneIds))
+    ? [
+        'Subnets and DNS zones are for the private profile, and nothing is closed without vnetEnabled: set it to true, or leave them out.'
+      ]
+    : [],
   vnetEnabled && empty(appSubnetId) != empty(endpointSubnetId)
     ? ['Give both appSubnetId and endpointSubnetId, of networks that reach each other, or neither.']
     : [],
@@ -217,10 +246,10 @@ var zoneIds DnsZoneIds = createDnsZones
   : dnsZoneIds
 
 // The resource groups of vaults, each once, however their ids are written.
-var vaultGroups = union(map(vaultIds, id => toLower(join(take(split(id, '/'), 5), '/'))), [])
+var vaultGroups = union(map(distinctVaultIds, id => toLower(join(take(split(id, '/'), 5), '/'))), [])
 
 // One entry for each vault: its role, and the name of the role's assignment.
-var vaults = map(union(vaultIds, []), id => {
+var vaults = map(distinctVaultIds, id => {
   id: id
   roleDefinitionId: empty(existingVaultRoleId)
     ? subscriptionResourceId(
@@ -423,8 +452,8 @@ module queueAccess 'modules/queue-access.bicep' = if (assignRoles) {
   params: {
     storageAccountName: storageAccountName
     queueNames: queueNames
-    senderIds: union(senderIds, [])
-    consumerIds: union(consumerIds, [])
+    senderIds: distinct(senderIds)
+    consumerIds: distinct(consumerIds)
   }
 }
 
@@ -461,7 +490,7 @@ module vaultAccess 'modules/vault-access.bicep' = [
 // --- events and alerts
 
 module eventSender 'modules/event-sender.bicep' = [
-  for topicId in (assignRoles ? eventTopicIds : []): {
+  for topicId in (assignRoles ? distinctTopicIds : []): {
     name: 'event-sender-${uniqueString(topicId, token)}'
     scope: resourceGroup(groupName)
     dependsOn: [
@@ -478,7 +507,7 @@ module eventSender 'modules/event-sender.bicep' = [
 
 // One deployment per topic, in the topic's own resource group and subscription.
 module eventSubscription 'modules/event-subscription.bicep' = [
-  for topicId in eventTopicIds: {
+  for topicId in distinctTopicIds: {
     name: 'event-subscription-${uniqueString(topicId, token)}'
     scope: resourceGroup(split(topicId, '/')[2], split(topicId, '/')[4])
     dependsOn: [
@@ -553,7 +582,7 @@ output RESTORE_ROLES_TO_GRANT Grant[] = assignRoles
         roleDefinitionId: existingVaultRoleId
         scope: vault.id
       }),
-      map(senderIds, id => {
+      map(distinct(senderIds), id => {
         to: id
         roleName: 'Storage Queue Data Message Sender'
         roleDefinitionId: subscriptionResourceId(
@@ -562,7 +591,7 @@ output RESTORE_ROLES_TO_GRANT Grant[] = assignRoles
         )
         scope: requestQueueId
       }),
-      map(eventTopicIds, id => {
+      map(distinctTopicIds, id => {
         to: id
         roleName: 'Storage Queue Data Message Sender'
         roleDefinitionId: subscriptionResourceId(
@@ -571,7 +600,7 @@ output RESTORE_ROLES_TO_GRANT Grant[] = assignRoles
         )
         scope: requestQueueId
       }),
-      map(keepUndeliveredEvents ? eventTopicIds : [], id => {
+      map(keepUndeliveredEvents ? distinctTopicIds : [], id => {
         to: id
         roleName: 'Storage Blob Data Contributor'
         roleDefinitionId: subscriptionResourceId(
@@ -580,7 +609,7 @@ output RESTORE_ROLES_TO_GRANT Grant[] = assignRoles
         )
         scope: '${storageAccountId}/blobServices/default/containers/${deadLetterContainer}'
       }),
-      map(consumerIds, id => {
+      map(distinct(consumerIds), id => {
         to: id
         roleName: 'Storage Queue Data Message Processor'
         roleDefinitionId: subscriptionResourceId(

@@ -7,7 +7,6 @@ still be put aside unchanged.
 """
 
 import base64
-import binascii
 import contextlib
 import logging
 import random
@@ -97,7 +96,7 @@ def decode(text: str, *, is_base64: bool) -> str:
         raise NotBase64Error
     try:
         content = base64.b64decode(packed, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # letters beyond ASCII raise another one than the rest
         raise NotBase64Error from error
     return content.decode("utf-8")
 

@@ -273,3 +273,31 @@ param alwaysReady = [{ name: 'http', instanceCount: 1 }]
         "each instanceCount of alwaysReady is at least 2",
     ):
         assert said in done.output + done.complaints
+
+
+def test_an_id_that_is_none_is_named_and_so_is_a_network_without_its_profile(
+    compiler: Compiler, project: Tree
+) -> None:
+    source = project.root / "infra/odd.bicepparam"
+    source.write_text(
+        """using 'main.bicep'
+param environmentName = 'odd'
+param location = 'westeurope'
+param vaultIds = ['myvault']
+param eventTopicIds = ['/subscriptions/s/resourceGroups/g/topics/t']
+param existingIdentityId = 'me'
+param completionQueueName = 'restore-requests-poison'
+param createDnsZones = true
+""",
+        encoding="utf-8",
+    )
+    done = compiler.snapshot(source)
+    assert done.code != 0
+    for said in (
+        "vaultIds: 'myvault' is no ARM id of a vault",
+        "eventTopicIds: '/subscriptions/s/resourceGroups/g/topics/t' is no ARM id of a topic",
+        "existingIdentityId: 'me' is no ARM id",
+        "events need another",
+        "nothing is closed without vnetEnabled",
+    ):
+        assert said in done.output + done.complaints

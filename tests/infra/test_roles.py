@@ -18,8 +18,13 @@ MESSAGE_PROCESSOR = "8a0f0c08-91a1-4084-bc3d-661d67233fed"
 BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 
 GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-SENDERS = {"11111111-1111-4111-8111-111111111111", "44444444-4444-4444-8444-444444444444"}
+SENDERS = {
+    "11111111-1111-4111-8111-111111111111",
+    "44444444-4444-4444-8444-444444444444",
+    "cccccccc-cccc-4ccc-8ccc-cccccccccccc",
+}
 CONSUMER = "22222222-2222-4222-8222-222222222222"
+TOPIC = "Microsoft.EventGrid/topics"
 VAULTS = "/providers/Microsoft.RecoveryServices/vaults/"
 
 
@@ -123,6 +128,17 @@ def test_every_assignment_is_named_before_the_deployment_and_once(name: str) -> 
     names = [one.name for one in read(name).assignments]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(GUID, one) for one in names)
+
+
+@EVERY_ENVIRONMENT
+def test_nobody_gets_a_role_twice_however_the_ids_are_written(name: str) -> None:
+    # Azure refuses the second one (RoleAssignmentExists), and the deployment with it.
+    given = [
+        (one.scope.casefold(), one.role, one.principal.casefold()) for one in read(name).assignments
+    ]
+    assert len(set(given)) == len(given)
+    topics = [one["id"].casefold() for one in read(name).of(f"{TOPIC}/eventSubscriptions")]
+    assert len(set(topics)) == len(topics)
 
 
 @EVERY_ENVIRONMENT

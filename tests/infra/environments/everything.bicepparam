@@ -3,15 +3,19 @@ using '../../../infra/main.bicep'
 
 param environmentName = 'everything'
 param location = 'northeurope'
-// Two vaults of one resource group, written in two ways, and one of another subscription.
+// Two vaults of one resource group, written in two ways, and one of another subscription, given twice. Topic
+// and sender are given twice, too, in other letters: each gets its role once.
 param vaultIds = [
   '/subscriptions/ef4ab5a7-c2c0-4304-af80-af49f48af3d1/resourceGroups/azurefiles/providers/Microsoft.RecoveryServices/vaults/azurefilesvault'
   '/subscriptions/ef4ab5a7-c2c0-4304-af80-af49f48af3d1/resourcegroups/AzureFiles/providers/Microsoft.RecoveryServices/vaults/secondvault'
   '/subscriptions/33333333-3333-4333-8333-333333333333/resourceGroups/backup/providers/Microsoft.RecoveryServices/vaults/othervault'
+  '/subscriptions/33333333-3333-4333-8333-333333333333/resourceGroups/Backup/providers/Microsoft.RecoveryServices/vaults/OtherVault'
 ]
 param senderIds = [
   '11111111-1111-4111-8111-111111111111'
   '44444444-4444-4444-8444-444444444444'
+  'cccccccc-cccc-4ccc-8ccc-cccccccccccc'
+  'CCCCCCCC-CCCC-4CCC-8CCC-CCCCCCCCCCCC'
 ]
 param consumerIds = [
   '22222222-2222-4222-8222-222222222222'
@@ -62,6 +66,7 @@ param zoneRedundant = true
 
 param eventTopicIds = [
   '/subscriptions/ef4ab5a7-c2c0-4304-af80-af49f48af3d1/resourceGroups/pipelines/providers/Microsoft.EventGrid/topics/refresh'
+  '/subscriptions/ef4ab5a7-c2c0-4304-af80-af49f48af3d1/resourcegroups/Pipelines/providers/Microsoft.EventGrid/topics/Refresh'
 ]
 param keepUndeliveredEvents = true
 param alertFunctionKey = 'the function key'

@@ -202,13 +202,15 @@ def test_with_base64_only_texts_that_decode_reach_the_function(hosts: Hosts) -> 
     )
     queue = hosts.queue()
     queue.send_message("{plain}")
+    queue.send_message('{"\u00e9": 1}')
     queue.send_message(base64.b64encode("gr\u00fcezi".encode()).decode())
     hosts.start(QUEUE=queue.queue_name)
 
     eventually(lambda: count(queue) == 0)
 
     assert [entry["text"] for entry in hosts.recorded()] == ["gr\u00fcezi"]
-    assert [message.content for message in hosts.poison(queue).receive_messages()] == ["{plain}"]
+    poison = {message.content for message in hosts.poison(queue).receive_messages()}
+    assert poison == {"{plain}", '{"\u00e9": 1}'}
 
 
 def test_base64_of_no_text_fails_like_a_run_and_ends_as_poison(hosts: Hosts) -> None:
@@ -435,7 +437,14 @@ def test_polling_doubles_at_random() -> None:
     assert 0.1 + 0.08 * 2**5 <= delays[6] <= 0.1 + 0.12 * 2**5
 
 
-@pytest.mark.parametrize("text", ["{}", "abc", "abcde", "not base64!", "_-8=", "YQ=", "YWE==", "="])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{}", "abc", "abcde", "not base64!", "_-8=", "YQ=", "YWE==", "="),
+        # Four and eight letters without the white space, so that their number says nothing.
+        *("\u00e9\u00e9\u00e9\u00e9", '  <a> & "\u00e9\U0001f600"\r\n\t'),
+    ],
+)
 def test_what_is_not_base64_does_not_decode(text: str) -> None:
     with pytest.raises(NotBase64Error):
         decode(text, is_base64=True)
