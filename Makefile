@@ -86,6 +86,7 @@ infra: setup
 docs: setup
 	$(BIN)/python -m docs.make_lifecycle
 	$(BIN)/python -m docs.make_service_codes
+	$(BIN)/python -m docs.make_settings
 	$(BIN)/python -m docs.make_schemas
 
 format: setup

@@ -31,9 +31,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from restore_core.endpoints import Origin
 from restore_core.errors import ArmAnswer, NoAnswer, NotSent
 from restore_core.messages.decoding import with_valid_text
-from restore_core.settings import Origin
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A page of a list is far below this; an answer above it is no answer."""

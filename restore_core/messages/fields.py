@@ -21,7 +21,7 @@ from restore_core.arm_ids import (
     check_recovery_point,
     parse_identity_id,
 )
-from restore_core.settings import QUEUE_NAME
+from restore_core.setting_kinds import QUEUE_NAME
 from restore_core.times import format_duration, format_time, parse_duration, parse_time
 
 MAX_PATH_BYTES = 2048
