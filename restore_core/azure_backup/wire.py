@@ -185,7 +185,6 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         files=_tally(bag, "files"),
         directories=_tally(bag, "directories"),
         transferred_mb=read_number(bag.get("data transferred (in mb)")),
-        cancellable=_cancellable(properties.get("actionsInfo")),
     )
 
 
@@ -195,16 +194,6 @@ def _tally(bag: Mapping[str, object], what: str) -> Tally:
         return None if number is None else int(number)
 
     return Tally(restored=count("restored"), skipped=count("skipped"), failed=count("failed"))
-
-
-def _cancellable(actions: object) -> bool:
-    """`[1]` until 2021, `["Cancellable"]` since; no list at all denies nothing."""
-    if not isinstance(actions, list):
-        return True
-    return any(
-        isinstance(action, int | str) and str(action).casefold() in {"1", "cancellable"}
-        for action in actions
-    )
 
 
 def _error(code: object, message: object, recommendations: object = None) -> ServiceError:
