@@ -143,13 +143,6 @@ def read_guards(text: bytes) -> Guards:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Allowed:
-    """The first rule that allows all of a restore; its limits are the ones that count."""
-
-    rule: Rule
-
-
-@dataclass(frozen=True, kw_only=True)
 class NotAllowed:
     """No rule allows it. `rule` names the field that refused, of the rule that came nearest."""
 
@@ -157,8 +150,11 @@ class NotAllowed:
     message: str
 
 
-def judge(guards: Guards, record: RestoreRecord, decision: Decision) -> Allowed | NotAllowed:
-    """Judge a decided restore by the resolved ids, rule by rule, in the order of the file."""
+def judge(guards: Guards, record: RestoreRecord, decision: Decision) -> Rule | NotAllowed:
+    """Judge a decided restore by the resolved ids, rule by rule, in the order of the file.
+
+    Returns the first rule that allows all of it, whose limits are the ones that count.
+    """
     nearest: tuple[int, NotAllowed] | None = None
     for rule in guards.rules:
         refusals = [
@@ -167,7 +163,7 @@ def judge(guards: Guards, record: RestoreRecord, decision: Decision) -> Allowed 
             if why is not None
         ]
         if not refusals:
-            return Allowed(rule=rule)
+            return rule
         if nearest is None or refusals[0][0] > nearest[0]:
             nearest = refusals[0]
     assert nearest is not None  # noqa: S101  (a file has a rule)
