@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -154,6 +154,20 @@ def problems_of(
             )
         )
     return [*missing.values(), *found]
+
+
+def repeated(
+    entries: object, field: str, spelled: Callable[[str], str]
+) -> Iterator[tuple[int, int]]:
+    """Find the entries of a list whose field says what an earlier one says.
+
+    Yields the place of each, and of the first one like it; `spelled` is the spelling to compare.
+    """
+    first: dict[str, int] = {}
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        text = entry.get(field) if isinstance(entry, Mapping) else None
+        if isinstance(text, str) and (there := first.setdefault(spelled(text), index)) != index:
+            yield index, there
 
 
 def moved(problem: Problem, inside: str) -> Problem:
