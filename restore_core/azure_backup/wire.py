@@ -27,7 +27,7 @@ from restore_core.domain.vault import (
 )
 
 _TIME = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,12}))?\s*(Z|z|[+-]\d{2}:?\d{2})?"
+    r"(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,12})?)\s*(Z|z|[+-]\d{2}:?\d{2})?"
 )
 _SAFE_SEGMENT = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,128}")
 _GUARD_REQUEST = re.compile(r"/[ -~]{0,1023}")
@@ -44,11 +44,9 @@ def read_time(value: object) -> datetime | None:
     """
     if not isinstance(value, str) or not (match := _TIME.fullmatch(value.strip())):
         return None
-    day, clock, fraction, zone = match.groups()
-    micros = ((fraction or "") + "000000")[:6]
-    zone = "+00:00" if zone in {None, "Z", "z"} else zone
+    local, zone = match.groups()
     try:
-        time = datetime.fromisoformat(f"{day}T{clock}.{micros}{zone}").astimezone(UTC)
+        time = datetime.fromisoformat(local + (zone or "Z").upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return None if time.year == 1 else time
