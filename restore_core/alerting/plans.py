@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from restore_core.errors import MessageInvalid, Problem
-from restore_core.messages.fields import Duration, EntryName, VaultIdText, as_tuple, one_of
+from restore_core.messages.fields import AsWord, Duration, EntryName, VaultIdText, as_tuple
 from restore_core.messages.parsing import read_request
 from restore_core.messages.request import (
     MAX_ITEMS,
@@ -111,7 +111,7 @@ class Plan(Model):
     )
     recovery_point: PlanPoint
     target: Target
-    copy_options: Annotated[CopyOptions, one_of(CopyOptions)] | None = None
+    copy_options: Annotated[CopyOptions, AsWord] | None = None
     identity: Identity | None = None
     alert_max_age: Duration = Field(
         default=timedelta(hours=1), description="An alert that is older starts nothing."
@@ -121,7 +121,7 @@ class Plan(Model):
         "PT5M to P30D."
     )
     breaker: Breaker = Breaker()
-    priority: Annotated[Priority, one_of(Priority)] = Priority.NORMAL
+    priority: Annotated[Priority, AsWord] = Priority.NORMAL
     dry_run: bool = False
     start_deadline: Duration | None = None
     labels: Labels | None = None

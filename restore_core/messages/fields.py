@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -123,20 +122,13 @@ def event_text(value: object, *, most: int) -> str:
     return value
 
 
-def one_of(kind: type[StrEnum]) -> BeforeValidator:
-    """Take a text as a member of an enumeration, which strict models do not by themselves."""
-
-    def check(value: object) -> object:
-        if isinstance(value, str) and value in set(kind):
-            return kind(value)
-        raise ValueError(f"must be {' or '.join(repr(str(one)) for one in kind)}")
-
-    return BeforeValidator(check)
-
-
 def as_tuple(value: object) -> object:
     """JSON has lists only, and a frozen model wants a tuple."""
     return tuple(value) if isinstance(value, list) else value
+
+
+AsWord = Field(strict=False)
+"""A text is taken as a member of an enumeration, which strict models do not by themselves."""
 
 
 def _write(value: datetime | timedelta) -> str:

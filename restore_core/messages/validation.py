@@ -205,6 +205,8 @@ def _message(error: ErrorDetails) -> str:
             return str(context["error"])
         case "literal_error" if error["loc"] == ("action",):
             return "must be 'restore' or 'cancel'"
+        case "enum":
+            return f"must be {context['expected'].replace(', ', ' or ')}"
         case "literal_error":
             return f"must be {context['expected']}"
         case "string_too_long":

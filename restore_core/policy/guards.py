@@ -19,7 +19,7 @@ from restore_core.arm_ids import share_id
 from restore_core.domain.record import Decision, RestoreRecord, writes_to_its_source
 from restore_core.errors import FileInvalid, Problem
 from restore_core.messages.decoding import ROOT
-from restore_core.messages.fields import Duration, EntryName, QueueName, as_tuple, one_of
+from restore_core.messages.fields import AsWord, Duration, EntryName, QueueName, as_tuple
 from restore_core.messages.request import AlternateTarget, CopyOptions, RestoreRequest
 from restore_core.messages.validation import Model, repeated
 from restore_core.policy.patterns import SharePattern, VaultPattern, id_matches, matches
@@ -71,7 +71,7 @@ class Rule(Model):
     targets: Annotated[
         tuple[SharePattern, ...], Field(max_length=MAX_PATTERNS), BeforeValidator(as_tuple)
     ] = Field(default=(), description="The shares that data may go to, the original one apart.")
-    original_location: Annotated[OriginalLocation, one_of(OriginalLocation)] = Field(
+    original_location: Annotated[OriginalLocation, AsWord] = Field(
         default=OriginalLocation.REFUSE,
         description="Whether data may go back to where it came from, and what happens to files "
         "that exist there.",
