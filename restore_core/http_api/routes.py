@@ -25,7 +25,7 @@ from restore_core.errors import MessageInvalid, Problem, StoreError
 from restore_core.http_api.answers import HttpAnswer, HttpRequest, Refused, in_json, problem
 from restore_core.http_api.handshakes import answer_handshake
 from restore_core.messages.alerts import reduce_alert
-from restore_core.messages.decoding import read_object, read_plain_object
+from restore_core.messages.decoding import read_object, read_plain_object, without_none
 from restore_core.messages.envelopes import Envelope, read_envelope, read_wrapped
 from restore_core.messages.fields import REQUEST_ID, FreeText
 from restore_core.messages.request import SCHEMA_VERSION, RestoreRequest
@@ -286,10 +286,10 @@ def _state(record: RestoreRecord) -> dict[str, Any]:
         "phase": record.phase.value,
         "waitingFor": record.waiting_for.value if record.waiting_for else None,
         "waitingMessage": record.waiting_message or None if record.waiting_for else None,
-        **{name: format_time(time) for name, time in times.items() if time is not None},
+        **{name: format_time(time) for name, time in without_none(times).items()},
         "reason": record.end.reason.value if record.end else None,
         "jobIds": [job.id for job in record.jobs] or None,
         "recoveryPoint": point or None,
         "event": event_id(record) if record.is_final else None,
     }
-    return {name: held for name, held in state.items() if held is not None}
+    return without_none(state)
