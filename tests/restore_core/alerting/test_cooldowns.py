@@ -6,7 +6,6 @@ is asked for. What becomes of the alerts is in `test_responding.py`.
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,9 +25,9 @@ from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
 from restore_core.settings import Storage
 from restore_core.storage.tables import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
-from tests.patience import PATIENCE
 from tests.simulators.store import MemoryTables, memory_store
 from tests.simulators.world import Calls, elsewhere, request
+from tests.threads import hammer
 
 NOW = datetime(2026, 2, 5, 7, 0, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=n) for n in (1, 60, 3600, 86400))
@@ -139,26 +138,6 @@ def holders(store: Store, plan: str, **fields: Any) -> list[str]:
 
 def failures(store: Store, plan: str) -> list[str]:
     return [one.key for one in store.read_claim(f"breaker:{hash_key(plan)}").holders]
-
-
-def hammer(threads: int, act: Callable[[int], object]) -> None:
-    """Let threads do something at the same moment; what one raises is raised."""
-    gate, raised = threading.Barrier(threads), list[BaseException]()
-
-    def run(number: int) -> None:
-        gate.wait(PATIENCE)
-        try:
-            act(number)
-        except BaseException as error:  # noqa: BLE001  (raised below)
-            raised.append(error)
-
-    each = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
-    for thread in each:
-        thread.start()
-    for thread in each:
-        thread.join(PATIENCE)
-    for error in raised:
-        raise error
 
 
 # Who holds a cooldown.

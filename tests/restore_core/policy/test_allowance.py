@@ -6,7 +6,6 @@ is asked for.
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,9 +28,9 @@ from restore_core.policy.guards import MAX_STARTS, Guards, Rule
 from restore_core.settings import Storage
 from restore_core.storage.tables import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
 from restore_core.vocabulary import WaitingFor
-from tests.patience import PATIENCE
 from tests.simulators.store import MemoryTables, memory_store, rows
 from tests.simulators.world import VAULT, Calls, Crash, World, elsewhere, request, with_settings
+from tests.threads import hammer
 
 NOW = datetime(2026, 2, 5, 7, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
@@ -477,26 +476,6 @@ def test_a_limit_of_an_hour_alone_keeps_no_more_starts_than_a_limit_can_be(store
 
 
 # Races.
-
-
-def hammer(threads: int, act: Callable[[int], object]) -> None:
-    """Let threads do something at the same moment; what one raises is raised."""
-    gate, raised = threading.Barrier(threads), list[BaseException]()
-
-    def run(number: int) -> None:
-        gate.wait(PATIENCE)
-        try:
-            act(number)
-        except BaseException as error:  # noqa: BLE001  (raised below)
-            raised.append(error)
-
-    each = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
-    for thread in each:
-        thread.start()
-    for thread in each:
-        thread.join(PATIENCE)
-    for error in raised:
-        raise error
 
 
 def test_instances_that_count_at_once_never_exceed_the_limit(

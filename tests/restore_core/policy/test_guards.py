@@ -15,10 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restore_core.arm_ids import share_id
-from restore_core.domain.record import Decision, RestoreRecord
 from restore_core.errors import FileInvalid, MessageInvalid, Problem
-from restore_core.messages.parsing import read_request
-from restore_core.messages.request import AlternateTarget, RestoreRequest
 from restore_core.policy.guards import (
     MAX_PATTERNS,
     MAX_RULES,
@@ -39,6 +36,7 @@ from tests.restore_core.given import (
     OTHER_ACCOUNT,
     SUBSCRIPTION,
     Json,
+    decided,
     json_values,
     request_body,
 )
@@ -88,27 +86,6 @@ def wrong(text: bytes) -> Sequence[Problem]:
         read_guards(text)
     assert raised.value.problems
     return raised.value.problems
-
-
-def decided(body: Json, **changes: Any) -> tuple[RestoreRecord, Decision]:
-    """A request, and what it was decided to be: the item that the vault lists is «ledgers»."""
-    request = read_request(body, unproven_copy_options=True)
-    assert isinstance(request, RestoreRequest)
-    target = request.target
-    alternate = target if isinstance(target, AlternateTarget) else None
-    decision = Decision(
-        item_id=ITEM,
-        share="ledgers",
-        account_id=ACCOUNT,
-        point_id="93288",
-        point_time=NOW - timedelta(days=2),
-        why="the newest of 3",
-        target_account_id=alternate.storage_account_id if alternate else ACCOUNT,
-        target_share=alternate.file_share if alternate else "ledgers",
-    )
-    decision = replace(decision, **changes)
-    record = RestoreRecord.accept(request, message_id="m", requested_at=NOW, now=NOW)
-    return replace(record, decision=decision), decision
 
 
 def judged(guards: Guards, request: Json | None = None, **decision: Any) -> Rule | NotAllowed:
