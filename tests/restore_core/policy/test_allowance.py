@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.data.tables import TableServiceClient
 
-from local.storage import Azurite
+from local.storage import Azurite, make_tables
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Holder, Store
 from restore_core.domain.record import OpenRow, RestoreRecord, hash_key
@@ -26,7 +25,7 @@ from restore_core.messages.request import RestoreRequest
 from restore_core.policy.allowance import Allowance, OverLimit, UsedUp
 from restore_core.policy.guards import MAX_STARTS, Guards, Rule
 from restore_core.settings import Storage
-from restore_core.storage.tables import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
+from restore_core.storage.tables import RestoreStore
 from restore_core.vocabulary import WaitingFor
 from tests.simulators.store import MemoryTables, memory_store, rows
 from tests.simulators.world import VAULT, Calls, Crash, World, elsewhere, request, with_settings
@@ -51,10 +50,7 @@ def instances(request: pytest.FixtureRequest) -> Iterator[Callable[[], Store]]:
         yield lambda: memory_store(tables)
         return
     azurite: Azurite = request.getfixturevalue("azurite")
-    service = TableServiceClient.from_connection_string(azurite.connection_string)
-    with service:
-        for name in (RECORDS_TABLE, OPEN_TABLE, CLAIMS_TABLE):
-            service.create_table_if_not_exists(name)
+    make_tables(azurite.connection_string)
     storage = Storage(connection_string=azurite.connection_string)
     yield lambda: RestoreStore.open(storage, None)
 
