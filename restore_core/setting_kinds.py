@@ -53,7 +53,7 @@ def form(pattern: str, wanted: str) -> Kind[str]:
 
     def read(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise ValueError(wanted)
+            raise ValueError(f"must be {wanted}")
         return text
 
     return Kind(wanted=wanted, read=read)
