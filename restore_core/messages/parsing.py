@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from restore_core.arm_ids import ArmIdError, ProtectedItemId, VaultId
 from restore_core.errors import MessageInvalid, Problem
 from restore_core.messages.fields import REQUEST_ID
@@ -22,7 +20,7 @@ from restore_core.messages.request import (
     RestoreRequest,
     ShareSource,
 )
-from restore_core.messages.validation import as_meant, bounded, moved, problems_of, repeated
+from restore_core.messages.validation import as_meant, bounded, moved, repeated, validated
 from restore_core.vocabulary import Rejection
 
 
@@ -42,16 +40,13 @@ def read_request(
     Raises:
         MessageInvalid: with every problem.
     """
-    found: list[Problem] = []
-    request: RestoreRequest | CancelRequest | None = None
     meant = as_meant(value, RestoreRequest)
-    kind = CancelRequest if meant.get("action") == "cancel" else RestoreRequest
+    kind: type[RestoreRequest | CancelRequest] = (
+        CancelRequest if meant.get("action") == "cancel" else RestoreRequest
+    )
     if default_id is not None and kind is RestoreRequest and "requestId" not in value:
         value = {**value, "requestId": default_id}
-    try:
-        request = kind.model_validate(dict(value))
-    except ValidationError as error:
-        found += problems_of(error, kind)
+    request, found = validated(kind, dict(value))
     if kind is RestoreRequest:
         found += _across_fields(meant, unproven_copy_options=unproven_copy_options)
     found = [*problems, *(moved(problem, inside) for problem in found)]

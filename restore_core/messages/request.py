@@ -232,10 +232,6 @@ class RestoreRequest(Model):
         """The row key of the request's record: a dry run leaves the id free for the real run."""
         return f"plan~{self.request_id}" if self.dry_run else self.request_id
 
-    def given(self) -> dict[str, Any]:
-        """Return the fields that were given, as JSON values in one spelling."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-
 
 class CancelRequest(Model):
     """A request to stop a restore that was requested."""

@@ -12,7 +12,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -54,6 +54,10 @@ class Model(BaseModel):
             raise ValueError("must not be null: leave the field out")
         return value
 
+    def given(self) -> dict[str, Any]:
+        """Return the fields that were given, as JSON values in one spelling."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -68,6 +72,9 @@ class Model(BaseModel):
                 del field["anyOf"], field["default"]
                 field.update({**kinds[0], **field})
         return schema
+
+
+M = TypeVar("M", bound=Model)
 
 
 def as_meant(value: object, *models: type[Model]) -> dict[str, object]:
@@ -119,6 +126,16 @@ _UNION_WORDS = {
     "target": "must be an object with location: original or alternate",
     "identity": "must be an object with type: systemAssigned or userAssigned",
 }
+
+
+def validated(
+    kind: type[M], value: object, *, what: str = "message"
+) -> tuple[M | None, list[Problem]]:
+    """Read a value as a model, or return every problem that it has as one."""
+    try:
+        return kind.model_validate(value), []
+    except ValidationError as error:
+        return None, problems_of(error, kind, what=what)
 
 
 def problems_of(

@@ -14,11 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
-
 from restore_core.errors import FileInvalid, MessageInvalid, Problem
 from restore_core.messages.decoding import ROOT, read_plain_object
-from restore_core.messages.validation import Model, bounded, problems_of
+from restore_core.messages.validation import M, bounded, validated
 
 _log = logging.getLogger(__name__)
 MAX_FILE_BYTES = 1024 * 1024
@@ -26,7 +24,6 @@ _SHOWN = 5
 _UNUSABLE = "a file cannot be used: %s"
 
 T = TypeVar("T")
-M = TypeVar("M", bound=Model)
 
 
 class ReviewedFile(Generic[T]):
@@ -105,11 +102,8 @@ def read_model(
         value, found = read_plain_object(text)
     except MessageInvalid as error:
         raise FileInvalid(error.problems) from None
-    read: M | None = None
-    try:
-        read = kind.model_validate(value)
-    except ValidationError as error:
-        found += problems_of(error, kind, what="file")
+    read, wrong = validated(kind, value, what="file")
+    found += wrong
     found += beyond(value, found)
     if found or read is None:
         raise FileInvalid(bounded(found))
