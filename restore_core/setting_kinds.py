@@ -48,6 +48,11 @@ def setting(name: str, default: str, kind: Kind[T], *, secret: bool = False) -> 
     return field(default=kind.read(default), metadata={"setting": declared}, repr=not secret)
 
 
+def text(wanted: str) -> Kind[str]:
+    """Take any text; `wanted` says what it should be."""
+    return Kind(wanted=wanted, read=str)
+
+
 def form(pattern: str, wanted: str) -> Kind[str]:
     """Take a text that fits a pattern."""
 
@@ -113,7 +118,6 @@ def one_of(wanted: str, values: Mapping[str, T]) -> Kind[T]:
     return Kind(wanted=wanted, read=values.__getitem__)
 
 
-TEXT = Kind(wanted="any text", read=str)
 URL = Kind(wanted="an https URL (http for this machine only)", read=_safe_url)
 QUEUE = form(QUEUE_NAME.pattern, "a queue's name: 3 to 63 of a-z, 0-9 and single -")
 FILE = form(r"[^\x00-\x1f\x7f]{1,1024}", "the path of a file")

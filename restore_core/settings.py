@@ -23,7 +23,6 @@ from restore_core.setting_kinds import (
     QUEUE,
     QUEUE_NAME,
     SWITCH,
-    TEXT,
     URL,
     Setting,
     count,
@@ -31,6 +30,7 @@ from restore_core.setting_kinds import (
     form,
     one_of,
     setting,
+    text,
 )
 
 SEND_WINDOW = timedelta(seconds=30)
@@ -51,13 +51,13 @@ _GRACE_MARGIN = timedelta(seconds=180)
 class Storage:
     """How to reach queues and tables: a connection string, or two URIs and a managed identity."""
 
-    connection_string: str = setting("RestoreStorage", "", TEXT, secret=True)
+    connection_string: str = setting("RestoreStorage", "", text("a connection string"), secret=True)
     """Give it for Azurite only: in Azure leave it out, so that the identity is the only way in."""
     queue_uri: str = setting("RestoreStorage__queueServiceUri", "", URL, secret=True)
     """Give it, with the next, where there is no connection string: the account's queues."""
     table_uri: str = setting("RestoreStorage__tableServiceUri", "", URL, secret=True)
     """Give it together with the one before: the account's tables."""
-    client_id: str = setting("RestoreStorage__clientId", "", TEXT)
+    client_id: str = setting("RestoreStorage__clientId", "", text("a client id"))
     """Give the client id of the user-assigned identity that has the roles on that account."""
 
 
@@ -67,9 +67,7 @@ class Settings:
 
     storage: Storage
     cloud: Cloud = setting(
-        "AZURE_CLOUD",
-        "AzureCloud",
-        one_of(f"one of {', '.join(CLOUDS)}", CLOUDS),
+        "AZURE_CLOUD", "AzureCloud", one_of(f"one of {', '.join(CLOUDS)}", CLOUDS)
     )
     """Change it where the vaults are in another cloud: endpoint, token and authority follow."""
     request_queue: str = setting("RESTORE_REQUEST_QUEUE", "restore-requests", QUEUE)
@@ -92,19 +90,15 @@ class Settings:
     """
     event_origins: tuple[str, ...] = setting("RESTORE_EVENT_ORIGINS", "", HOSTS)
     """Name the senders of events by HTTP whose handshakes are to be answered."""
-    arm_endpoint: str = setting(
-        "RESTORE_ARM_ENDPOINT",
-        CLOUDS["AzureCloud"].arm_endpoint,
-        ENDPOINT,
-    )
-    """Leave it out to use the cloud's own; give it for the vault emulator or a private link."""
+    arm_endpoint: str = setting("RESTORE_ARM_ENDPOINT", CLOUDS["AzureCloud"].arm_endpoint, ENDPOINT)
+    """Leave it out to use the cloud's own; give it for the emulator, or a gateway before Azure."""
     arm_api_version: str = setting(
         "RESTORE_ARM_API_VERSION",
         "2026-07-01",
         form(r"\d{4}-\d{2}-\d{2}(-preview)?", "a version such as 2026-07-01"),
     )
     """Change it where the region does not offer this version yet, or Azure retires it."""
-    arm_client_id: str = setting("RESTORE_ARM_CLIENT_ID", "", TEXT)
+    arm_client_id: str = setting("RESTORE_ARM_CLIENT_ID", "", text("a client id"))
     """Give the client id of the user-assigned identity that has the role in the vaults."""
     arm_connect: timedelta = duration("RESTORE_ARM_CONNECT_SECONDS", "10", 0.1, 60)
     """Raise it where the way to Azure is slow, through a proxy for example."""
@@ -180,12 +174,15 @@ class Bindings:
     # platform's scaling may not resolve: nobody would read that queue while the app is scaled to
     # zero.
     request_poison_queue: str = setting(
-        "RESTORE_REQUEST_POISON_QUEUE", f"restore-requests{_POISON}", TEXT
+        "RESTORE_REQUEST_POISON_QUEUE",
+        f"restore-requests{_POISON}",
+        text(f"the name in RESTORE_REQUEST_QUEUE and {_POISON} behind it"),
     )
-    """Change it together with `RESTORE_REQUEST_QUEUE`: it is that name and `-poison` behind it."""
-    poll_schedule: str = setting("RESTORE_POLL_SCHEDULE", "*/15 * * * * *", TEXT)
-    """Change how often open requests are looked at (six-field NCRONTAB): less often costs less
-    while nothing is open.
+    """Change it together with `RESTORE_REQUEST_QUEUE`, since the host composes it of that name."""
+    poll_schedule: str = setting(
+        "RESTORE_POLL_SCHEDULE", "*/15 * * * * *", text("a six-field NCRONTAB expression")
+    )
+    """Change how often open requests are looked at: less often costs less while nothing is open.
     """
 
 
@@ -215,7 +212,7 @@ class _Reader:
         if "RESTORE_ARM_ENDPOINT" not in self._given:
             values["arm_endpoint"] = values.get("cloud", CLOUDS["AzureCloud"]).arm_endpoint
         if "arm_endpoint" in values:
-            self._check_grace(values)
+            self._check_endpoint(values)
         if self._problems:
             raise SettingsError(self._problems)
         return values | {"storage": storage}
@@ -262,7 +259,8 @@ class _Reader:
                 "RESTORE_COMPLETION_QUEUE must be another queue than that of the requests"
             )
 
-    def _check_grace(self, values: dict[str, Any]) -> None:
+    def _check_endpoint(self, values: dict[str, Any]) -> None:
+        """Check what depends on whether the endpoint is this machine."""
         if Origin.of(values["arm_endpoint"]).is_loopback:
             # Nothing of value is behind it: guards only where they are asked for.
             values.setdefault("guards", NO_GUARDS)

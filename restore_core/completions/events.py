@@ -28,15 +28,8 @@ _NEVER_CUT = frozenset(
     {
         *("schemaVersion", "requestId", "messageId", "phase", "reason", "restoreStarted"),
         *("id", "vaultId", "storageAccountId", "fileShare", "protectedItemId", "jobIds", "class"),
-        *(
-            "time",
-            "requestedAt",
-            "acceptedAt",
-            "triggeredAt",
-            "jobStartedAt",
-            "finishedAt",
-            "traceparent",
-        ),
+        *("time", "requestedAt", "acceptedAt", "triggeredAt", "jobStartedAt", "finishedAt"),
+        "traceparent",
     }
 )
 """Names, ids and times: all of them bounded, and worth nothing in part."""

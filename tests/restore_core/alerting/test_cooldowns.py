@@ -7,14 +7,13 @@ is asked for. What becomes of the alerts is in `test_responding.py`.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from local.storage import Azurite, make_tables
 from restore_core.alerting.cooldowns import Cooldowns, cooldown_of
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Claim, Holder, Store
@@ -22,8 +21,6 @@ from restore_core.domain.record import FollowedJob, Part, RestoreRecord, Try, Tr
 from restore_core.errors import Conflict, StoreUnavailable
 from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
-from restore_core.settings import Storage
-from restore_core.storage.tables import RestoreStore
 from tests.simulators.store import MemoryTables, memory_store
 from tests.simulators.world import Calls, elsewhere, request
 from tests.threads import hammer
@@ -81,19 +78,6 @@ def clock() -> Ticking:
 @pytest.fixture
 def cooldowns(store: Watched, clock: Ticking) -> Cooldowns:
     return Cooldowns(store, monotonic=clock)
-
-
-@pytest.fixture(params=["azurite", "memory"])
-def instances(request: pytest.FixtureRequest) -> Iterator[Callable[[], Store]]:
-    """Make stores on the same tables, one for each instance of the app."""
-    if request.param == "memory":
-        tables = MemoryTables()
-        yield lambda: memory_store(tables)
-        return
-    azurite: Azurite = request.getfixturevalue("azurite")
-    make_tables(azurite.connection_string)
-    storage = Storage(connection_string=azurite.connection_string)
-    yield lambda: RestoreStore.open(storage, None)
 
 
 @pytest.fixture

@@ -7,14 +7,13 @@ is asked for.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from local.storage import Azurite, make_tables
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Holder, Store
 from restore_core.domain.record import OpenRow, RestoreRecord, hash_key
@@ -24,8 +23,6 @@ from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
 from restore_core.policy.allowance import Allowance, OverLimit, UsedUp
 from restore_core.policy.guards import MAX_STARTS, Guards, Rule
-from restore_core.settings import Storage
-from restore_core.storage.tables import RestoreStore
 from restore_core.vocabulary import WaitingFor
 from tests.simulators.store import MemoryTables, memory_store, rows
 from tests.simulators.world import VAULT, Calls, Crash, World, elsewhere, request, with_settings
@@ -40,19 +37,6 @@ OTHER_VAULT = VAULT.replace("vault1", "vault2")
 @pytest.fixture
 def store() -> Store:
     return memory_store(MemoryTables())
-
-
-@pytest.fixture(params=["azurite", "memory"])
-def instances(request: pytest.FixtureRequest) -> Iterator[Callable[[], Store]]:
-    """Make stores on the same tables, one for each instance of the app."""
-    if request.param == "memory":
-        tables = MemoryTables()
-        yield lambda: memory_store(tables)
-        return
-    azurite: Azurite = request.getfixturevalue("azurite")
-    make_tables(azurite.connection_string)
-    storage = Storage(connection_string=azurite.connection_string)
-    yield lambda: RestoreStore.open(storage, None)
 
 
 def counting(store: Store, **settings: Any) -> Allowance:
