@@ -87,6 +87,7 @@ docs: setup
 	$(BIN)/python -m docs.make_architecture
 	$(BIN)/python -m docs.make_lifecycle
 	$(BIN)/python -m docs.make_service_codes
+	$(BIN)/python -m docs.make_settings
 	$(BIN)/python -m docs.make_schemas
 
 format: setup

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import requests
 from azure.data.tables import TableServiceClient, UpdateMode
@@ -19,28 +18,22 @@ from azure.storage.queue import QueueClient, QueueMessage
 from bench.counting import Transaction
 from bench.estate import Share
 from bench.stage import REQUESTS
+from local.closing import Closing
 from restore_core.domain.ports import Message
 
 _KEYS_AND_TYPES = 150
 """About what an entity's body holds beside its text."""
 
 
-class Inbox:
+class Inbox(Closing):
     """The request queue as a host sees it; use it as a context manager."""
 
     def __init__(self, storage: str) -> None:
         """Make the client."""
         self._queue = QueueClient.from_connection_string(storage, REQUESTS)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the clients."""
         self._queue.close()
 
     def put(self, text: str) -> None:
@@ -64,7 +57,7 @@ class Inbox:
         self._queue.delete_message(received)
 
 
-class Writer:
+class Writer(Closing):
     """Makes the writes of a trace again, under other keys; use it as a context manager."""
 
     def __init__(self, storage: str, trace: Sequence[Transaction]) -> None:
@@ -77,15 +70,8 @@ class Writer:
         for one in self._writes:
             self._clients[one.name] = self._tables.get_table_client(one.name)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the clients."""
         self._tables.close()
 
     def __len__(self) -> int:

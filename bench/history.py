@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from azure.data.tables import TableServiceClient
-
 from bench.counting import counted
 from bench.figure import Bar, Figure
 from bench.official import OfficialClient
@@ -22,6 +20,7 @@ from bench.scale import PRODUCTION, Scale
 from bench.stage import Emulated, stored
 from bench.sweeping import Sweeper, Swept, crowd, median_seconds, usual
 from local.stack import Stack
+from local.storage import tables_of
 
 _LOOKUPS = 40
 
@@ -110,7 +109,7 @@ def _in_turn(sweepers: list[Sweeper], scale: Scale) -> tuple[list[Swept], list[S
 
 def _lookups(stack: Stack) -> dict[str, float]:
     """Milliseconds of finding one record in Azurite: by a query for its keys, and by reading it."""
-    with TableServiceClient.from_connection_string(stack.storage) as tables:
+    with tables_of(stack.storage) as tables:
         records = tables.get_table_client("restores")
         one = next(iter(records.list_entities(results_per_page=1)))
         partition, row = str(one["PartitionKey"]), str(one["RowKey"])

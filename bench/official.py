@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from azure.core.pipeline import PipelineResponse
 from azure.mgmt.recoveryservicesbackup import RecoveryServicesBackupClient
@@ -22,6 +21,7 @@ from azure.mgmt.recoveryservicesbackup.models import (
 
 from bench.estate import GROUP, SUBSCRIPTION, Share
 from bench.plain import FABRIC, ITEMS, NoCredential, PlainToken
+from local.closing import Closing
 
 _OPERATION = re.compile(r"/operationsStatus/([0-9a-f-]{36})", re.IGNORECASE)
 _ENDED = {"Completed", "CompletedWithWarnings", "Failed", "Cancelled"}
@@ -35,7 +35,7 @@ class Seen:
     at: float
 
 
-class OfficialClient:
+class OfficialClient(Closing):
     """Restores one share at a time, from as many threads as wanted; use it as a context manager."""
 
     def __init__(self, arm: str, *, job_poll: float = 30.0, operation_poll: float = 30.0) -> None:
@@ -49,15 +49,8 @@ class OfficialClient:
             polling_interval=operation_poll,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the clients."""
         self._client.close()
 
     def restore(self, share: Share) -> Seen:

@@ -17,14 +17,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from azure.data.tables import TableServiceClient
-
 from bench import estate
 from bench.counting import Counted, titles
 from bench.machine import cpu_seconds
 from bench.scale import Crowd
 from bench.stage import FOR_EVER, Emulated, by_kind, emulated
 from local.stack import Stack
+from local.storage import tables_of
 from restore_core.engine.reconciler import Reconciler
 from restore_core.wiring import build
 
@@ -112,7 +111,7 @@ def crowd(size: Crowd) -> Iterator[Emulated]:
 def plain_reads(stack: Stack, arm: Emulated, *, threads: int) -> float:
     """Read the work list, then each vault's job list, by plain clients; the seconds of both."""
     with (
-        TableServiceClient.from_connection_string(stack.storage) as tables,
+        tables_of(stack.storage) as tables,
         ThreadPoolExecutor(threads) as pool,
     ):
         rows = tables.get_table_client("openrestores")

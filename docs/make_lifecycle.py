@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-from enum import StrEnum
 from pathlib import Path
 
 from restore_core.domain.lifecycle import FINAL, TRANSITIONS, Event, Phase
@@ -50,15 +49,15 @@ def page() -> str:
     )
 
 
-def sentences(kind: type[StrEnum]) -> dict[str, str]:
-    """The text that stands below each member of an enumeration, by the member's name."""
+def sentences(kind: type) -> dict[str, str]:
+    """The text that stands below each member of an enumeration, or field of a class, by name."""
     (definition,) = ast.parse(inspect.getsource(kind)).body
     assert isinstance(definition, ast.ClassDef)  # noqa: S101  (for the type checker)
     found: dict[str, str] = {}
     name = ""
     for statement in definition.body:
         match statement:
-            case ast.Assign(targets=[ast.Name(id=name)]):
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
                 pass
             case ast.Expr(value=ast.Constant(value=str(text))) if name:
                 found[name] = " ".join(text.split())

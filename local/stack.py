@@ -14,28 +14,25 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobLeaseClient, BlobServiceClient
-from azure.storage.queue import QueueServiceClient
 
 from local import process, storage
+from local.closing import Closing
 from local.storage import CONTAINER, LOCKS
 
 ROOT = Path(__file__).resolve().parent.parent
 # What infrastructure makes on Azure.
 QUEUES = ("REQUEST", "REQUEST_POISON", "COMPLETION")
-TABLES = ("restores", "openrestores", "restoreclaims")
 START_SECONDS = 60.0
 HOST_GRACE_SECONDS = 10.0
 VAULT_GRACE_SECONDS = 5.0
 
 
-class Stack:
+class Stack(Closing):
     """A running stack; use it as a context manager, from the main thread."""
 
     def __init__(
@@ -117,14 +114,6 @@ class Stack:
             self.close()
             raise
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End everything: who writes before who is written to."""
@@ -222,15 +211,13 @@ class Stack:
 
     def _provision(self) -> None:
         names = [self.settings[f"RESTORE_{one}_QUEUE"] for one in QUEUES]
-        with QueueServiceClient.from_connection_string(self.storage) as queues:
+        with storage.queues_of(self.storage) as queues:
             for name in names:
                 try:
                     queues.create_queue(name)
                 except ResourceExistsError:
                     continue  # kept from an earlier run
-        with TableServiceClient.from_connection_string(self.storage) as tables:
-            for name in TABLES:
-                tables.create_table_if_not_exists(name)
+        storage.make_tables(self.storage)
 
     def _serve(
         self, name: str, command: list[str], environment: Mapping[str, str] | None = None

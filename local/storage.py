@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from azure.core.exceptions import AzureError
 from azure.data.tables import TableServiceClient
@@ -32,6 +33,9 @@ CONTAINER = "azure-webjobs-hosts"
 LOCKS = "locks/"
 SERVICES = ("Blob", "Queue", "Table")
 START_SECONDS = 60.0
+# What the app keeps its state in.
+TABLES = ("restores", "openrestores", "restoreclaims")
+_LIMITS: dict[str, Any] = {"retry_total": 0, "read_timeout": 20}
 
 
 def connection_string(*, blob: str, queue: str, table: str) -> str:
@@ -135,6 +139,23 @@ def running(*, location: Path | None = None) -> Iterator[Azurite]:
             azurite.stop()
 
 
+def queues_of(connection: str) -> QueueServiceClient:
+    """A client of the queues that never asks twice: storage on this machine answers or is gone."""
+    return QueueServiceClient.from_connection_string(connection, **_LIMITS)
+
+
+def tables_of(connection: str) -> TableServiceClient:
+    """A client of the tables that never asks twice either."""
+    return TableServiceClient.from_connection_string(connection, **_LIMITS)
+
+
+def make_tables(connection: str) -> None:
+    """Make the app's tables, unless they were kept from an earlier run."""
+    with tables_of(connection) as tables:
+        for name in TABLES:
+            tables.create_table_if_not_exists(name)
+
+
 def _connection(log: Path) -> str | None:
     said = log.read_text(encoding="utf-8", errors="replace")
     found = dict(re.findall(r"Azurite (\w+) service is successfully listening at (\S+)\n", said))
@@ -146,9 +167,9 @@ def _connection(log: Path) -> str | None:
 def _answers(connection: str) -> bool | None:
     """Whether queues and tables answer: listening comes before serving."""
     try:
-        with QueueServiceClient.from_connection_string(connection, retry_total=0) as queues:
+        with queues_of(connection) as queues:
             list(queues.list_queues())
-        with TableServiceClient.from_connection_string(connection, retry_total=0) as tables:
+        with tables_of(connection) as tables:
             list(tables.list_tables())
     except AzureError:
         return None

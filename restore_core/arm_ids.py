@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 MAX_ID_CHARACTERS = 1024
 """Longer than any id of these types with every name at its limit."""
 
 _SUBSCRIPTION = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RESOURCE_GROUP = re.compile(r"[-\w.()]{0,89}[-\w()]")
-_VAULT = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,49}")
-_STORAGE_ACCOUNT = re.compile(r"[A-Za-z0-9]{3,24}")
 _FILE_SHARE = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
-_IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}")
 _CONTAINER = re.compile(r"(?i:StorageContainer;)[^/\\?#%\x00-\x20\x7f]{1,250}")
 _ITEM = re.compile(r"(?i:AzureFileShare;)[^/\\?#%\x00-\x20\x7f]{1,250}")
 _RECOVERY_POINT = re.compile(r"[0-9]{1,19}")
@@ -32,8 +29,17 @@ class ArmIdError(ValueError):
     """A text is not the id or the name that was asked for; the message says what to change."""
 
 
+class _Keyed:
+    """An id that is compared without case."""
+
+    @property
+    def key(self) -> str:
+        """The id without case, for comparing and hashing."""
+        return str(self).casefold()
+
+
 @dataclass(frozen=True, kw_only=True)
-class ArmId:
+class ArmId(_Keyed):
     """A resource id in a resource group: provider namespace and (type, name) pairs, outermost
     first.
     """
@@ -84,11 +90,6 @@ class ArmId:
             f"/providers/{self.provider}/{tail}"
         )
 
-    @property
-    def key(self) -> str:
-        """The id without case, for comparing and hashing."""
-        return str(self).casefold()
-
     def has_type(self, provider: str, *kinds: str) -> bool:
         """Tell whether this is an id of the type `provider/kinds…`, compared without case."""
         here = [self.provider, *(kind for kind, _ in self.path)]
@@ -98,77 +99,66 @@ class ArmId:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VaultId:
+class _ResourceId(_Keyed):
+    """The id of a resource right below its group, of a type that the class names."""
+
+    subscription: str
+    resource_group: str
+    name: str
+
+    TYPE: ClassVar[tuple[str, str]]
+    RULE: ClassVar[re.Pattern[str]]
+    """What its name may be."""
+    KNOWN_AS: ClassVar[str]
+    WRONG_TYPE: ClassVar[str] = "is not the id of a {} resource"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse the ARM id of such a resource; raises `ArmIdError`."""
+        arm_id = ArmId.parse(text)
+        if not arm_id.has_type(*cls.TYPE):
+            raise ArmIdError(cls.WRONG_TYPE.format("/".join(cls.TYPE)))
+        return cls(
+            subscription=arm_id.subscription,
+            resource_group=arm_id.resource_group,
+            name=_checked(cls.RULE, arm_id.path[0][1], f"not {cls.KNOWN_AS}'s name"),
+        )
+
+    def __str__(self) -> str:
+        """Build the ARM id."""
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+            f"/providers/{'/'.join(self.TYPE)}/{self.name}"
+        )
+
+
+class VaultId(_ResourceId):
     """A Recovery Services vault."""
 
-    subscription: str
-    resource_group: str
-    name: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parse a vault's ARM id; raises `ArmIdError`."""
-        return cls.of(ArmId.parse(text))
-
-    @classmethod
-    def of(cls, arm_id: ArmId) -> Self:
-        """Take a parsed id as a vault's; raises `ArmIdError` when it is of another type."""
-        if not arm_id.has_type("Microsoft.RecoveryServices", "vaults"):
-            raise ArmIdError("is not the id of a Microsoft.RecoveryServices/vaults resource")
-        return cls(
-            subscription=arm_id.subscription,
-            resource_group=arm_id.resource_group,
-            name=_checked(_VAULT, arm_id.path[0][1], "not a vault's name"),
-        )
-
-    def __str__(self) -> str:
-        """Build the ARM id."""
-        return (
-            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
-            f"/providers/Microsoft.RecoveryServices/vaults/{self.name}"
-        )
-
-    @property
-    def key(self) -> str:
-        """The id without case."""
-        return str(self).casefold()
+    TYPE = ("Microsoft.RecoveryServices", "vaults")
+    RULE = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,49}")
+    KNOWN_AS = "a vault"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StorageAccountId:
+class StorageAccountId(_ResourceId):
     """A storage account."""
 
-    subscription: str
-    resource_group: str
-    name: str
+    TYPE = ("Microsoft.Storage", "storageAccounts")
+    RULE = re.compile(r"[A-Za-z0-9]{3,24}")
+    KNOWN_AS = "a storage account"
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parse a storage account's ARM id; raises `ArmIdError`."""
-        arm_id = ArmId.parse(text)
-        if not arm_id.has_type("Microsoft.Storage", "storageAccounts"):
-            raise ArmIdError("is not the id of a Microsoft.Storage/storageAccounts resource")
-        return cls(
-            subscription=arm_id.subscription,
-            resource_group=arm_id.resource_group,
-            name=_checked(_STORAGE_ACCOUNT, arm_id.path[0][1], "not a storage account's name"),
-        )
 
-    def __str__(self) -> str:
-        """Build the ARM id."""
-        return (
-            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
-            f"/providers/Microsoft.Storage/storageAccounts/{self.name}"
-        )
+class IdentityId(_ResourceId):
+    """A user-assigned identity."""
 
-    @property
-    def key(self) -> str:
-        """The id without case."""
-        return str(self).casefold()
+    TYPE = ("Microsoft.ManagedIdentity", "userAssignedIdentities")
+    RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}")
+    KNOWN_AS = "an identity"
+    WRONG_TYPE = "is not a {} resource"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProtectedItemId:
+class ProtectedItemId(_Keyed):
     """A file share that a vault protects: the vault and the service's names of container and
     item.
     """
@@ -197,7 +187,7 @@ class ProtectedItemId:
             vault=VaultId(
                 subscription=arm_id.subscription,
                 resource_group=arm_id.resource_group,
-                name=_checked(_VAULT, vault, "not a vault's name"),
+                name=_checked(VaultId.RULE, vault, "not a vault's name"),
             ),
             container=_checked(_CONTAINER, container, "not a storage container's name"),
             item=_checked(_ITEM, item, "not an Azure Files item's name"),
@@ -209,23 +199,6 @@ class ProtectedItemId:
             f"{self.vault}/backupFabrics/Azure/protectionContainers/{self.container}"
             f"/protectedItems/{self.item}"
         )
-
-    @property
-    def key(self) -> str:
-        """The id without case."""
-        return str(self).casefold()
-
-
-def parse_identity_id(text: str) -> str:
-    """Parse a user-assigned identity's ARM id and build it again; raises `ArmIdError`."""
-    arm_id = ArmId.parse(text)
-    if not arm_id.has_type("Microsoft.ManagedIdentity", "userAssignedIdentities"):
-        raise ArmIdError("is not a Microsoft.ManagedIdentity/userAssignedIdentities resource")
-    name = _checked(_IDENTITY, arm_id.path[0][1], "not an identity's name")
-    return (
-        f"/subscriptions/{arm_id.subscription}/resourceGroups/{arm_id.resource_group}"
-        f"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
-    )
 
 
 def check_file_share(name: str) -> str:

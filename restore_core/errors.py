@@ -47,7 +47,16 @@ class SettingsError(RestoreError):
         self.problems = tuple(problems)
 
 
-class MessageInvalid(RestoreError):  # noqa: N818  (a fact about the message)
+class _ProblemsError(RestoreError):
+    """What somebody wrote cannot be used; every problem is listed."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Keep the problems."""
+        super().__init__("; ".join(f"{one.path}: {one.message}" for one in problems))
+        self.problems = tuple(problems)
+
+
+class MessageInvalid(_ProblemsError):  # noqa: N818  (a fact about the message)
     """A message cannot be taken as a request.
 
     `request_id` is what could be read of it.
@@ -56,20 +65,14 @@ class MessageInvalid(RestoreError):  # noqa: N818  (a fact about the message)
     def __init__(
         self, problems: Sequence[Problem], *, reason: Rejection, request_id: str | None = None
     ) -> None:
-        """Keep the problems."""
-        super().__init__("; ".join(f"{one.path}: {one.message}" for one in problems))
-        self.problems = tuple(problems)
+        """Keep the facts."""
+        super().__init__(problems)
         self.reason = reason
         self.request_id = request_id
 
 
-class FileInvalid(RestoreError):  # noqa: N818  (a fact about the file)
+class FileInvalid(_ProblemsError):  # noqa: N818  (a fact about the file)
     """A file that people review and deploy cannot be used."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        """Keep the problems."""
-        super().__init__("; ".join(f"{one.path}: {one.message}" for one in problems))
-        self.problems = tuple(problems)
 
 
 class LookupFailed(RestoreError):  # noqa: N818  (an answer of the vault, not our fault)

@@ -1,27 +1,37 @@
 """Settings: one frozen object, read once from the environment, all problems at once.
 
-Knows every name, its default and its bounds. Refuses to know where the environment comes from: the
-mapping is passed in. A problem names the setting and never shows its value, which may be a secret.
+Each setting is declared once: name, default, what its text may be, and below it the sentence that
+says when one would change it. The sample file, the infrastructure and `docs/settings.md` are
+compared with that. Refuses to know where the environment comes from: the mapping is passed in. A
+problem names the setting and never shows its value, which may be a secret.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, Literal, Self
 
+from restore_core.endpoints import CLOUDS, Cloud, Origin
 from restore_core.errors import SettingsError
-
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-QUEUE_NAME = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
-
-_HOST_NAME = re.compile(
-    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
+from restore_core.setting_kinds import (
+    ENDPOINT,
+    FILE,
+    HOSTS,
+    QUEUE,
+    QUEUE_NAME,
+    SWITCH,
+    URL,
+    Setting,
+    count,
+    duration,
+    form,
+    one_of,
+    setting,
+    text,
 )
-_ENDPOINT = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 SEND_WINDOW = timedelta(seconds=30)
 """How long after the intent was written a restore POST may still be sent."""
@@ -38,73 +48,17 @@ _GRACE_MARGIN = timedelta(seconds=180)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cloud:
-    """One Azure cloud: where ARM is, what a token is asked for, and who gives it."""
-
-    arm_endpoint: str
-    token_scope: str
-    authority: str
-
-
-CLOUDS: Mapping[str, Cloud] = {
-    # The scope of US Government is not its ARM host: azure-mgmt-core and azure-cli agree on that.
-    "AzureCloud": Cloud(
-        arm_endpoint="https://management.azure.com",
-        token_scope="https://management.azure.com/.default",  # noqa: S106
-        authority="https://login.microsoftonline.com",
-    ),
-    "AzureUSGovernment": Cloud(
-        arm_endpoint="https://management.usgovcloudapi.net",
-        token_scope="https://management.core.usgovcloudapi.net/.default",  # noqa: S106
-        authority="https://login.microsoftonline.us",
-    ),
-    "AzureChinaCloud": Cloud(
-        arm_endpoint="https://management.chinacloudapi.cn",
-        token_scope="https://management.chinacloudapi.cn/.default",  # noqa: S106
-        authority="https://login.chinacloudapi.cn",
-    ),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Scheme, host and port: what a bearer token may be sent to."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, url: str) -> Self:
-        """Read the origin of a URL; raises `ValueError` for user info, other schemes, and
-        nonsense.
-        """
-        parts: SplitResult = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("not an http or https URL")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("user info is not allowed")
-        if not parts.netloc.isascii():
-            raise ValueError("a host that libraries may read in several ways")
-        port = parts.port
-        if port is None:
-            port = 443 if parts.scheme == "https" else 80
-        return cls(scheme=parts.scheme, host=parts.hostname.casefold(), port=port)
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether it is this machine."""
-        return self.host in LOOPBACK_HOSTS
-
-
-@dataclass(frozen=True, kw_only=True)
 class Storage:
     """How to reach queues and tables: a connection string, or two URIs and a managed identity."""
 
-    connection_string: str = field(default="", repr=False)
-    queue_uri: str = field(default="", repr=False)
-    table_uri: str = field(default="", repr=False)
-    client_id: str = ""
+    connection_string: str = setting("RestoreStorage", "", text("a connection string"), secret=True)
+    """Give it for Azurite only: in Azure leave it out, so that the identity is the only way in."""
+    queue_uri: str = setting("RestoreStorage__queueServiceUri", "", URL, secret=True)
+    """Give it, with the next, where there is no connection string: the account's queues."""
+    table_uri: str = setting("RestoreStorage__tableServiceUri", "", URL, secret=True)
+    """Give it together with the one before: the account's tables."""
+    client_id: str = setting("RestoreStorage__clientId", "", text("a client id"))
+    """Give the client id of the user-assigned identity that has the roles on that account."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,37 +66,90 @@ class Settings:
     """Everything that can be set. Durations are `timedelta`; names are those of the design."""
 
     storage: Storage
-    request_queue: str = "restore-requests"
-    completion_queue: str = "restore-completions"
-    completion_encoding: Literal["none", "base64"] = "none"
-    event_source: str = "/azure-files-restore"
-    event_origins: tuple[str, ...] = ()
-    """The senders of events whose handshakes are answered, in lower case."""
-    arm_endpoint: str = CLOUDS["AzureCloud"].arm_endpoint
-    arm_scope: str = CLOUDS["AzureCloud"].token_scope
-    arm_authority: str = CLOUDS["AzureCloud"].authority
-    arm_api_version: str = "2026-07-01"
-    arm_client_id: str = ""
-    arm_connect: timedelta = timedelta(seconds=10)
-    arm_answer: timedelta = timedelta(seconds=60)
-    operation_poll: timedelta = timedelta(seconds=5)
-    job_poll: timedelta = timedelta(seconds=30)
-    retry_base: timedelta = timedelta(seconds=5)
-    retry_max: timedelta = timedelta(seconds=300)
-    name_cache: timedelta = timedelta(seconds=300)
-    sweep_budget: timedelta = timedelta(seconds=240)
-    sweep_threads: int = 8
-    adoption_grace: timedelta = timedelta(seconds=900)
-    start_limit: timedelta = timedelta(hours=24)
-    tracking_limit: timedelta = timedelta(hours=192)
-    retention: timedelta = timedelta(days=400)
-    guards: str = "restore-guards.json"
-    plans: str = "restore-plans.json"
-    daily_limit_per_share: int = 20
-    daily_limit_per_vault: int = 0
-    emergency_reserve: int = 4
-    unproven_copy_options: bool = False
-    paused: bool = False
+    cloud: Cloud = setting(
+        "AZURE_CLOUD", "AzureCloud", one_of(f"one of {', '.join(CLOUDS)}", CLOUDS)
+    )
+    """Change it where the vaults are in another cloud: endpoint, token and authority follow."""
+    request_queue: str = setting("RESTORE_REQUEST_QUEUE", "restore-requests", QUEUE)
+    """Change it where another app of the same storage account has a queue of that name."""
+    completion_queue: str = setting("RESTORE_COMPLETION_QUEUE", "restore-completions", QUEUE)
+    """Change it where readers expect the events on another queue."""
+    completion_encoding: Literal["none", "base64"] = setting(
+        "RESTORE_COMPLETION_ENCODING",
+        "none",
+        one_of("none or base64", {"none": "none", "base64": "base64"}),
+    )
+    """Choose `base64` where a Functions app reads the events with the host's default encoding."""
+    event_source: str = setting(
+        "RESTORE_EVENT_SOURCE",
+        "/azure-files-restore",
+        form(r"[!-~]{1,256}", "a URI reference of at most 256 characters"),
+    )
+    """Change it where several deployments send to one reader, so that each event says whose it
+    is.
+    """
+    event_origins: tuple[str, ...] = setting("RESTORE_EVENT_ORIGINS", "", HOSTS)
+    """Name the senders of events by HTTP whose handshakes are to be answered."""
+    arm_endpoint: str = setting("RESTORE_ARM_ENDPOINT", CLOUDS["AzureCloud"].arm_endpoint, ENDPOINT)
+    """Leave it out to use the cloud's own; give it for the emulator, or a gateway before Azure."""
+    arm_api_version: str = setting(
+        "RESTORE_ARM_API_VERSION",
+        "2026-07-01",
+        form(r"\d{4}-\d{2}-\d{2}(-preview)?", "a version such as 2026-07-01"),
+    )
+    """Change it where the region does not offer this version yet, or Azure retires it."""
+    arm_client_id: str = setting("RESTORE_ARM_CLIENT_ID", "", text("a client id"))
+    """Give the client id of the user-assigned identity that has the role in the vaults."""
+    arm_connect: timedelta = duration("RESTORE_ARM_CONNECT_SECONDS", "10", 0.1, 60)
+    """Raise it where the way to Azure is slow, through a proxy for example."""
+    arm_answer: timedelta = duration("RESTORE_ARM_ANSWER_SECONDS", "60", 0.1, 230)
+    """Raise it where answers that were too slow are logged: the time is for all of an answer."""
+    operation_poll: timedelta = duration("RESTORE_OPERATION_POLL_SECONDS", "5", 0.05, 300)
+    """Raise it to spend fewer calls on looking for the job that a restore call has started."""
+    job_poll: timedelta = duration("RESTORE_JOB_POLL_SECONDS", "30", 0.05, 300)
+    """Raise it to spend fewer calls on running jobs; their ends are then seen later."""
+    retry_base: timedelta = duration("RESTORE_RETRY_BASE_SECONDS", "5", 0.01, 300)
+    """Raise it to put a longer first pause behind a call that failed; each further one doubles."""
+    retry_max: timedelta = duration("RESTORE_RETRY_MAX_SECONDS", "300", 0.01, 300)
+    """Lower it to be back sooner after an outage of Azure, for more calls while it lasts."""
+    name_cache: timedelta = duration("RESTORE_NAME_CACHE_SECONDS", "300", 0, 86400)
+    """Lower it where a change of a vault's items, or of its Resource Guard, must count sooner."""
+    sweep_budget: timedelta = duration("RESTORE_SWEEP_BUDGET_SECONDS", "240", 0.1, 1500)
+    """Keep it below `functionTimeout` of host.json: a sweep stops by itself before the host kills
+    it.
+    """
+    sweep_threads: int = count("RESTORE_SWEEP_THREADS", "8", 1, 64)
+    """Raise it where sweeps end for lack of time while Azure answers slowly."""
+    adoption_grace: timedelta = duration("RESTORE_ADOPTION_GRACE_SECONDS", "900", 0, 86400)
+    """Raise it where the vault lists its jobs late: a call that got no answer is sent again only
+    when this time has passed. Only the emulator allows a short one.
+    """
+    start_limit: timedelta = duration("RESTORE_START_LIMIT_HOURS", "24", 0.0001, 720)
+    """Raise it where a request should rather wait for days than end without having started."""
+    tracking_limit: timedelta = duration("RESTORE_TRACKING_LIMIT_HOURS", "192", 0.0001, 720)
+    """Lower it to call a person sooner to a restore that does not end; Azure lets jobs run for
+    seven days.
+    """
+    retention: timedelta = duration("RESTORE_RETENTION_DAYS", "400", 30, 36500)
+    """Change it to how long your auditors want the records of past restores."""
+    guards: str = setting("RESTORE_GUARDS", "restore-guards.json", FILE)
+    """Name another file of rules for another environment; `none` allows everything, and is the
+    default where the endpoint is this machine.
+    """
+    plans: str = setting("RESTORE_PLANS", "restore-plans.json", FILE)
+    """Name another file of plans for another environment."""
+    daily_limit_per_share: int = count("RESTORE_DAILY_LIMIT_PER_SHARE", "20", 0, 1000)
+    """Change it where Azure allows another number of restores of a share a day; 0 is no limit."""
+    daily_limit_per_vault: int = count("RESTORE_DAILY_LIMIT_PER_VAULT", "0", 0, 1000)
+    """Give it where all shares of a vault together must not start more; 0 is no limit."""
+    emergency_reserve: int = count("RESTORE_EMERGENCY_RESERVE", "4", 0, 1000)
+    """Change how many starts of each limit are kept for emergencies; at most half of it."""
+    unproven_copy_options: bool = setting("RESTORE_UNPROVEN_COPY_OPTIONS", "false", SWITCH)
+    """Set it to try `CreateCopy` or `FailOnConflict`, which nobody has shown at work for Azure
+    Files.
+    """
+    paused: bool = setting("RESTORE_PAUSED", "false", SWITCH)
+    """Set it to stop all starts, in an incident or a change; what runs is followed to its end."""
 
     @property
     def request_poison_queue(self) -> str:
@@ -156,82 +163,38 @@ class Settings:
         Raises:
             SettingsError: with every problem, none of which shows a value.
         """
-        return cls(**_Reader(environment).read())  # type: ignore[arg-type]
+        return cls(**_Reader(environment).read())
 
 
-NAMES = frozenset(
-    {
-        "RestoreStorage",
-        "RestoreStorage__queueServiceUri",
-        "RestoreStorage__tableServiceUri",
-        "RestoreStorage__clientId",
-        "AZURE_CLOUD",
-        # Read by the host, out of a trigger's binding, in which a name that is composed
-        # (`%RESTORE_REQUEST_QUEUE%-poison`) is one that the platform's scaling may not resolve:
-        # nobody would read that queue while the app is scaled to zero.
+@dataclass(frozen=True, kw_only=True)
+class Bindings:
+    """What only the host reads, out of the bindings in `function_app.py`."""
+
+    # A name that is composed in a binding (`%RESTORE_REQUEST_QUEUE%-poison`) is one that the
+    # platform's scaling may not resolve: nobody would read that queue while the app is scaled to
+    # zero.
+    request_poison_queue: str = setting(
         "RESTORE_REQUEST_POISON_QUEUE",
-        "RESTORE_POLL_SCHEDULE",  # read by the host, out of the timer's binding
-    }
-)
-"""The settings that are not one field; `all_names` gives every name."""
+        f"restore-requests{_POISON}",
+        text(f"the name in RESTORE_REQUEST_QUEUE and {_POISON} behind it"),
+    )
+    """Change it together with `RESTORE_REQUEST_QUEUE`, since the host composes it of that name."""
+    poll_schedule: str = setting(
+        "RESTORE_POLL_SCHEDULE", "*/15 * * * * *", text("a six-field NCRONTAB expression")
+    )
+    """Change how often open requests are looked at: less often costs less while nothing is open.
+    """
 
-_FIELD_OF = {
-    "RESTORE_REQUEST_QUEUE": "request_queue",
-    "RESTORE_COMPLETION_QUEUE": "completion_queue",
-    "RESTORE_COMPLETION_ENCODING": "completion_encoding",
-    "RESTORE_EVENT_SOURCE": "event_source",
-    "RESTORE_EVENT_ORIGINS": "event_origins",
-    "RESTORE_ARM_ENDPOINT": "arm_endpoint",
-    "RESTORE_ARM_API_VERSION": "arm_api_version",
-    "RESTORE_ARM_CLIENT_ID": "arm_client_id",
-    "RESTORE_ARM_CONNECT_SECONDS": "arm_connect",
-    "RESTORE_ARM_ANSWER_SECONDS": "arm_answer",
-    "RESTORE_OPERATION_POLL_SECONDS": "operation_poll",
-    "RESTORE_JOB_POLL_SECONDS": "job_poll",
-    "RESTORE_RETRY_BASE_SECONDS": "retry_base",
-    "RESTORE_RETRY_MAX_SECONDS": "retry_max",
-    "RESTORE_NAME_CACHE_SECONDS": "name_cache",
-    "RESTORE_SWEEP_BUDGET_SECONDS": "sweep_budget",
-    "RESTORE_SWEEP_THREADS": "sweep_threads",
-    "RESTORE_ADOPTION_GRACE_SECONDS": "adoption_grace",
-    "RESTORE_START_LIMIT_HOURS": "start_limit",
-    "RESTORE_TRACKING_LIMIT_HOURS": "tracking_limit",
-    "RESTORE_RETENTION_DAYS": "retention",
-    "RESTORE_GUARDS": "guards",
-    "RESTORE_PLANS": "plans",
-    "RESTORE_DAILY_LIMIT_PER_SHARE": "daily_limit_per_share",
-    "RESTORE_DAILY_LIMIT_PER_VAULT": "daily_limit_per_vault",
-    "RESTORE_EMERGENCY_RESERVE": "emergency_reserve",
-    "RESTORE_UNPROVEN_COPY_OPTIONS": "unproven_copy_options",
-    "RESTORE_PAUSED": "paused",
+
+def declared(kind: type[Storage | Settings | Bindings]) -> dict[str, Setting]:
+    """Return the settings that a class declares, by the names of its fields."""
+    return {one.name: one.metadata["setting"] for one in fields(kind) if one.metadata}
+
+
+SETTINGS: Mapping[str, Setting] = {
+    one.name: one for kind in (Storage, Settings, Bindings) for one in declared(kind).values()
 }
-
-_UNITS = {"SECONDS": 1.0, "HOURS": 3600.0, "DAYS": 86400.0}
-
-_BOUNDS = {
-    # name: least and most, in its own unit
-    "RESTORE_ARM_CONNECT_SECONDS": (0.1, 60),
-    "RESTORE_ARM_ANSWER_SECONDS": (0.1, 230),
-    "RESTORE_OPERATION_POLL_SECONDS": (0.05, 300),
-    "RESTORE_JOB_POLL_SECONDS": (0.05, 300),
-    "RESTORE_RETRY_BASE_SECONDS": (0.01, 300),
-    "RESTORE_RETRY_MAX_SECONDS": (0.01, 300),
-    "RESTORE_NAME_CACHE_SECONDS": (0, 86400),
-    "RESTORE_SWEEP_BUDGET_SECONDS": (0.1, 1500),
-    "RESTORE_SWEEP_THREADS": (1, 64),
-    "RESTORE_ADOPTION_GRACE_SECONDS": (0, 86400),
-    "RESTORE_START_LIMIT_HOURS": (0.0001, 720),
-    "RESTORE_TRACKING_LIMIT_HOURS": (0.0001, 720),
-    "RESTORE_RETENTION_DAYS": (30, 36500),
-    "RESTORE_DAILY_LIMIT_PER_SHARE": (0, 1000),
-    "RESTORE_DAILY_LIMIT_PER_VAULT": (0, 1000),
-    "RESTORE_EMERGENCY_RESERVE": (0, 1000),
-}
-
-
-def all_names() -> frozenset[str]:
-    """Every setting that the app reads, for the sample file, the infrastructure and the docs."""
-    return NAMES | frozenset(_FIELD_OF)
+"""Every setting by its name."""
 
 
 class _Reader:
@@ -241,101 +204,43 @@ class _Reader:
         self._given = {name: text.strip() for name, text in environment.items() if text.strip()}
         self._problems: list[str] = []
 
-    def read(self) -> dict[str, object]:
-        values: dict[str, object] = {"storage": self._storage()}
-        cloud = CLOUDS.get(self._given.get("AZURE_CLOUD", "AzureCloud"))
-        if cloud is None:
-            self._problems.append(f"AZURE_CLOUD must be one of {', '.join(CLOUDS)}")
-            cloud = CLOUDS["AzureCloud"]
-        values |= {
-            "arm_endpoint": cloud.arm_endpoint,
-            "arm_scope": cloud.token_scope,
-            "arm_authority": cloud.authority,
-        }
-        for name, attribute in _FIELD_OF.items():
-            if name in self._given:
-                values[attribute] = self._value(name, self._given[name])
-        self._check_queues(values)
-        self._check_endpoint(values)
+    def read(self) -> dict[str, Any]:
+        self._check_storage()
+        storage = Storage(**self._values(Storage))
+        values = self._values(Settings)
+        self._check_queues()
+        if "RESTORE_ARM_ENDPOINT" not in self._given:
+            values["arm_endpoint"] = values.get("cloud", CLOUDS["AzureCloud"]).arm_endpoint
+        if "arm_endpoint" in values:
+            self._check_endpoint(values)
         if self._problems:
             raise SettingsError(self._problems)
+        return values | {"storage": storage}
+
+    def _values(self, kind: type[Storage | Settings]) -> dict[str, Any]:
+        """Read what is given; what cannot be read is a problem, and no value."""
+        values = {}
+        for attribute, one in declared(kind).items():
+            if one.name in self._given:
+                try:
+                    values[attribute] = one.kind.read(self._given[one.name])
+                except (ValueError, KeyError):
+                    self._problems.append(f"{one.name} must be {one.kind.wanted}")
         return values
 
-    def _storage(self) -> Storage:
-        connection = self._given.get("RestoreStorage", "")
-        queues = self._given.get("RestoreStorage__queueServiceUri", "")
-        tables = self._given.get("RestoreStorage__tableServiceUri", "")
-        if not connection and not (queues and tables):
+    def _text(self, name: str) -> str:
+        return self._given.get(name, SETTINGS[name].default)
+
+    def _check_storage(self) -> None:
+        uris = {"RestoreStorage__queueServiceUri", "RestoreStorage__tableServiceUri"}
+        if "RestoreStorage" not in self._given and not uris <= self._given.keys():
             self._problems.append(
                 "RestoreStorage must be a connection string, or RestoreStorage__queueServiceUri "
                 "and RestoreStorage__tableServiceUri must both be given"
             )
-        for name in ("RestoreStorage__queueServiceUri", "RestoreStorage__tableServiceUri"):
-            if name in self._given and not self._is_safe_url(self._given[name]):
-                self._problems.append(f"{name} must be an https URL (http for this machine only)")
-        return Storage(
-            connection_string=connection,
-            queue_uri=queues,
-            table_uri=tables,
-            client_id=self._given.get("RestoreStorage__clientId", ""),
-        )
 
-    def _value(self, name: str, text: str) -> object:
-        unit = name.rpartition("_")[2]
-        if unit in _UNITS:
-            return timedelta(seconds=self._number(name, text) * _UNITS[unit])
-        if name in _BOUNDS:
-            return int(self._number(name, text, whole=True))
-        if name in {"RESTORE_PAUSED", "RESTORE_UNPROVEN_COPY_OPTIONS"}:
-            return self._switch(name, text)
-        if name == "RESTORE_EVENT_ORIGINS":
-            return self._origins(name, text)
-        if name.endswith("_QUEUE") and not QUEUE_NAME.fullmatch(text):
-            self._problems.append(
-                f"{name} must be a queue's name: 3 to 63 of a-z, 0-9 and single -"
-            )
-        elif name == "RESTORE_COMPLETION_ENCODING" and text not in {"none", "base64"}:
-            self._problems.append(f"{name} must be none or base64")
-        elif name == "RESTORE_EVENT_SOURCE" and not re.fullmatch(r"[!-~]{1,256}", text):
-            self._problems.append(f"{name} must be a URI reference of at most 256 characters")
-        elif name in {"RESTORE_GUARDS", "RESTORE_PLANS"} and not re.fullmatch(
-            r"[^\x00-\x1f\x7f]{1,1024}", text
-        ):
-            self._problems.append(f"{name} must be the path of a file")
-        elif name == "RESTORE_ARM_API_VERSION" and not re.fullmatch(
-            r"\d{4}-\d{2}-\d{2}(-preview)?", text
-        ):
-            self._problems.append(f"{name} must be a version such as 2026-07-01")
-        return text
-
-    def _number(self, name: str, text: str, *, whole: bool = False) -> float:
-        least, most = _BOUNDS[name]
-        form = r"[0-9]{1,9}" if whole else r"[0-9]{1,9}(\.[0-9]{1,6})?"
-        if re.fullmatch(form, text) and least <= float(text) <= most:
-            return float(text)
-        kind = "a whole number" if whole else "a number"
-        self._problems.append(f"{name} must be {kind} from {least:g} to {most:g}")
-        return float(most)
-
-    def _origins(self, name: str, text: str) -> tuple[str, ...]:
-        origins = [one.strip().lower() for one in text.split(",")]
-        if not text.isascii() or not all(map(_HOST_NAME.fullmatch, origins)):
-            self._problems.append(
-                f"{name} must be host names, such as eventgrid.azure.net, separated by commas"
-            )
-        return tuple(dict.fromkeys(origins))
-
-    def _switch(self, name: str, text: str) -> bool:
-        if text.casefold() not in {"true", "false"}:
-            # A pause that is misspelt must not mean «go».
-            self._problems.append(f"{name} must be true or false")
-        return text.casefold() == "true"
-
-    def _check_queues(self, values: dict[str, object]) -> None:
-        defaults = {one.name: one.default for one in fields(Settings)}
-        requests, completions = (
-            str(values.get(name, defaults[name])) for name in ("request_queue", "completion_queue")
-        )
+    def _check_queues(self) -> None:
+        requests = self._text("RESTORE_REQUEST_QUEUE")
         poison = requests + _POISON
         given = self._given.get("RESTORE_REQUEST_POISON_QUEUE", poison)
         if QUEUE_NAME.fullmatch(requests) and not _QUEUE_WITH_POISON.fullmatch(requests):
@@ -348,42 +253,22 @@ class _Reader:
                 "RESTORE_REQUEST_POISON_QUEUE must be the name in RESTORE_REQUEST_QUEUE and "
                 f"{_POISON} behind it: that is where the host puts messages that failed too often"
             )
-        if completions in {requests, poison, given}:
+        if self._text("RESTORE_COMPLETION_QUEUE") in {requests, poison, given}:
             # Each rejection would be read as a request, and rejected.
             self._problems.append(
                 "RESTORE_COMPLETION_QUEUE must be another queue than that of the requests"
             )
 
-    def _check_endpoint(self, values: dict[str, object]) -> None:
-        endpoint = str(values["arm_endpoint"]).rstrip("/")
-        values["arm_endpoint"] = endpoint
-        if not _ENDPOINT.fullmatch(endpoint) or not self._is_safe_url(endpoint):
-            self._problems.append(
-                "RESTORE_ARM_ENDPOINT must be https://host[:port] (http for this machine only)"
-            )
-            return
-        if Origin.of(endpoint).is_loopback:
+    def _check_endpoint(self, values: dict[str, Any]) -> None:
+        """Check what depends on whether the endpoint is this machine."""
+        if Origin.of(values["arm_endpoint"]).is_loopback:
             # Nothing of value is behind it: guards only where they are asked for.
             values.setdefault("guards", NO_GUARDS)
             return
-        defaults = {one.name: one.default for one in fields(Settings)}
-        connect, answer, grace = (
-            values.get(name, defaults[name])
-            for name in ("arm_connect", "arm_answer", "adoption_grace")
-        )
-        assert isinstance(connect, timedelta)  # noqa: S101
-        assert isinstance(answer, timedelta)  # noqa: S101
-        least = SEND_WINDOW + connect + answer + _GRACE_MARGIN
-        if isinstance(grace, timedelta) and grace < least:
+        read = Settings(storage=Storage(), **values)
+        least = SEND_WINDOW + read.arm_connect + read.arm_answer + _GRACE_MARGIN
+        if read.adoption_grace < least:
             self._problems.append(
                 f"RESTORE_ADOPTION_GRACE_SECONDS must be at least {least.total_seconds():g}: a "
                 "POST can be on its way that long before its job is listed"
             )
-
-    @staticmethod
-    def _is_safe_url(url: str) -> bool:
-        try:
-            origin = Origin.of(url)
-        except ValueError:
-            return False
-        return origin.scheme == "https" or origin.is_loopback

@@ -20,12 +20,13 @@ from restore_core.azure_backup.backup import AzureBackup
 from restore_core.azure_backup.client import ArmClient
 from restore_core.azure_backup.throttling import OURS, SharedThrottle
 from restore_core.completions.queue import CompletionQueue
+from restore_core.endpoints import Origin
 from restore_core.engine.reconciler import Reconciler
 from restore_core.errors import NotSent
 from restore_core.http_api.routes import Intake
 from restore_core.policy.guards import Guards, read_guards
 from restore_core.policy.reviewed_file import ReviewedFile
-from restore_core.settings import NO_GUARDS, Origin, Settings
+from restore_core.settings import NO_GUARDS, Settings
 from restore_core.storage.queues import Queues, RequestQueue
 from restore_core.storage.tables import RestoreStore
 
@@ -78,9 +79,9 @@ def build(environment: Mapping[str, str]) -> Reconciler:
     tokens = None
     if not Origin.of(settings.arm_endpoint).is_loopback:
         tokens = EntraTokens(
-            scope=settings.arm_scope,
+            scope=settings.cloud.token_scope,
             client_id=settings.arm_client_id,
-            authority=settings.arm_authority,
+            authority=settings.cloud.authority,
         )
     arm = ArmClient(
         endpoint=settings.arm_endpoint,
@@ -131,7 +132,7 @@ def _storage(settings: Settings) -> tuple[Queues, RestoreStore]:
     storage = settings.storage
     keyless = None
     if not storage.connection_string:
-        keyless = credential(storage.client_id, settings.arm_authority)
+        keyless = credential(storage.client_id, settings.cloud.authority)
     return Queues.open(storage, keyless), RestoreStore.open(storage, keyless)
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -17,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from local.closing import Closing
 from local.demo.scenario import Order
 
 _STYLES = {"Completed": "green", "Failed": "red", "Accepted": "yellow", "": "dim"}
@@ -66,7 +66,7 @@ class Row:
         )
 
 
-class Board:
+class Board(Closing):
     """Shows rows, and lines of text above them; use it as a context manager."""
 
     def __init__(self, console: Console) -> None:
@@ -76,15 +76,8 @@ class Board:
         self._live: Live | None = None
         self._told: dict[str, tuple[str, str]] = {}
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leave the table as it stands."""
         self.freeze()
 
     def head(self, text: str) -> None:

@@ -6,38 +6,27 @@ Knows their names and what stands in them. Refuses to know the app.
 from __future__ import annotations
 
 import json
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from azure.data.tables import TableServiceClient
-from azure.storage.queue import QueueServiceClient
+from local.closing import Closing
+from local.storage import queues_of, tables_of
 
 REQUESTS, COMPLETIONS = "restore-requests", "restore-completions"
 RECORDS, WORK_LIST = "restores", "openrestores"
-_SECONDS = 20
 
 
-class Outside:
+class Outside(Closing):
     """Sends requests, looks at their records and takes completions; use it as a context manager."""
 
     def __init__(self, connection_string: str) -> None:
         """Make the clients; nothing is asked yet."""
-        # Storage on this machine answers or is gone: a viewer must not wait for retries.
-        limits: dict[str, Any] = {"retry_total": 0, "read_timeout": _SECONDS}
-        self._queues = QueueServiceClient.from_connection_string(connection_string, **limits)
-        self._tables = TableServiceClient.from_connection_string(connection_string, **limits)
+        self._queues = queues_of(connection_string)
+        self._tables = tables_of(connection_string)
         self._requests = self._queues.get_queue_client(REQUESTS)
         self._completions = self._queues.get_queue_client(COMPLETIONS)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the clients."""
         self._queues.close()
         self._tables.close()
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from restore_core.errors import FileInvalid, MessageInvalid, Problem
-from restore_core.messages.decoding import ROOT, read_plain_object
-from restore_core.messages.fields import Duration, EntryName, VaultIdText, as_tuple, one_of
+from restore_core.errors import MessageInvalid, Problem
+from restore_core.messages.fields import AsWord, Duration, EntryName, VaultIdText, as_tuple
 from restore_core.messages.parsing import read_request
 from restore_core.messages.request import (
     MAX_ITEMS,
@@ -30,14 +30,13 @@ from restore_core.messages.request import (
 from restore_core.messages.validation import (
     Model,
     as_meant,
-    bounded,
     field_names,
     meant_field,
     moved,
-    problems_of,
+    repeated,
 )
 from restore_core.policy.patterns import ResourcePattern
-from restore_core.policy.reviewed_file import MAX_FILE_BYTES
+from restore_core.policy.reviewed_file import read_model
 
 MAX_PLANS = 200
 MAX_PATTERNS = 100
@@ -112,7 +111,7 @@ class Plan(Model):
     )
     recovery_point: PlanPoint
     target: Target
-    copy_options: Annotated[CopyOptions, one_of(CopyOptions)] | None = None
+    copy_options: Annotated[CopyOptions, AsWord] | None = None
     identity: Identity | None = None
     alert_max_age: Duration = Field(
         default=timedelta(hours=1), description="An alert that is older starts nothing."
@@ -122,7 +121,7 @@ class Plan(Model):
         "PT5M to P30D."
     )
     breaker: Breaker = Breaker()
-    priority: Annotated[Priority, one_of(Priority)] = Priority.NORMAL
+    priority: Annotated[Priority, AsWord] = Priority.NORMAL
     dry_run: bool = False
     start_deadline: Duration | None = None
     labels: Labels | None = None
@@ -155,42 +154,28 @@ def read_plans(text: bytes, *, unproven_copy_options: bool = False) -> Plans:
     Raises:
         FileInvalid: with every problem, those included that each request of a plan would have.
     """
-    if len(text) > MAX_FILE_BYTES:
-        raise FileInvalid([Problem(path=ROOT, message=f"is larger than {MAX_FILE_BYTES} bytes")])
-    try:
-        value, found = read_plain_object(text)
-    except MessageInvalid as error:
-        raise FileInvalid(error.problems) from None
-    plans = None
-    try:
-        plans = Plans.model_validate(value)
-    except ValidationError as error:
-        found += problems_of(error, Plans, what="file")
-    listed = as_meant(value, Plans).get("plans")
-    if isinstance(listed, list) and len(listed) <= MAX_PLANS:
-        known = {problem.path for problem in found}
-        found += _same_names(listed)
-        for index, plan in enumerate(listed):
-            each = _request_problems(plan, unproven_copy_options=unproven_copy_options)
-            there = (moved(problem, f"plans[{index}]") for problem in each)
-            found += (problem for problem in there if problem.path not in known)
-    if found or plans is None:
-        raise FileInvalid(bounded(found))
-    return plans
+    return read_model(
+        text, Plans, partial(_beyond_fields, unproven_copy_options=unproven_copy_options)
+    )
 
 
-def _same_names(listed: Sequence[object]) -> list[Problem]:
-    found = []
-    seen: dict[str, int] = {}
+def _beyond_fields(
+    file: Mapping[str, object], found: Sequence[Problem], *, unproven_copy_options: bool
+) -> list[Problem]:
+    """Find names that are given twice, and what each request of a plan would have wrong."""
+    listed = as_meant(file, Plans).get("plans")
+    if not isinstance(listed, list) or len(listed) > MAX_PLANS:
+        return []
+    known = {problem.path for problem in found}
+    more = [
+        Problem(path=f"plans[{index}].name", message=f"is the name of plans[{first}] already")
+        for index, first in repeated(listed, "name", str.casefold)
+    ]
     for index, plan in enumerate(listed):
-        name = plan.get("name") if isinstance(plan, Mapping) else None
-        if not isinstance(name, str):
-            continue
-        first = seen.setdefault(name.casefold(), index)
-        if first != index:
-            message = f"is the name of plans[{first}] already"
-            found.append(Problem(path=f"plans[{index}].name", message=message))
-    return found
+        each = _request_problems(plan, unproven_copy_options=unproven_copy_options)
+        there = (moved(problem, f"plans[{index}]") for problem in each)
+        more += (problem for problem in there if problem.path not in known)
+    return more
 
 
 def _request_problems(plan: object, *, unproven_copy_options: bool) -> Sequence[Problem]:

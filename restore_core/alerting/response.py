@@ -163,7 +163,7 @@ def make_request(
             f"{whose} fired at {format_time(fired_at)}, longer ago than the plan's alertMaxAge, "
             f"{format_duration(plan.alert_max_age)}."
         )
-    given = plan.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    given = plan.given()
     body = {name: given[name] for name in SHARED if name in given} | {
         "schemaVersion": "1.0",
         "requestId": request_id,

@@ -27,14 +27,15 @@ from urllib.parse import quote
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from restore_core import __version__
+from restore_core.endpoints import Origin
 from restore_core.errors import ArmAnswer, NoAnswer, NotSent
 from restore_core.messages.decoding import with_valid_text
-from restore_core.settings import Origin
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A page of a list is far below this; an answer above it is no answer."""
@@ -405,16 +406,18 @@ def _check_length(response: requests.Response, content: bytes) -> None:
     """
     if response.raw.version < 11:
         return
-    told = {"content-length", "transfer-encoding"} & {name.casefold() for name in response.headers}
+    told = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
     if not content and not told and response.status_code != 204:
         raise ValueError("the answer does not say how long it is")
 
 
 def _checked(response: requests.Response, content: bytes) -> Answer:
     """Turn a whole answer into an `Answer`, or into the error that it is."""
-    headers = {name: _first(name, value) for name, value in response.headers.items()}
+    headers = CaseInsensitiveDict(
+        (name, _first(name, value)) for name, value in response.headers.items()
+    )
     body = _object(content)
-    answer = Answer(status=response.status_code, headers=_Headers(headers), body=body or {})
+    answer = Answer(status=response.status_code, headers=headers, body=body or {})
     if response.status_code in {200, 202, 204}:
         if response.status_code == 200 and content and not body:
             raise NoAnswer("the answer is not a JSON object")
@@ -441,16 +444,6 @@ def _quotable(text: str) -> str:
     text = _LINE_BREAKING.sub(" ", text)
     text = _TOKEN.sub("Bearer (removed)", text)
     return _SIGNATURE.sub(r"\1(removed)", text)
-
-
-class _Headers(dict[str, str]):
-    """Headers by name without case."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        super().__init__({name.casefold(): value for name, value in headers.items()})
-
-    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
-        return super().get(name.casefold(), default)
 
 
 def _first(name: str, value: str) -> str:

@@ -27,7 +27,7 @@ from restore_core.domain.vault import (
 )
 
 _TIME = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,12}))?\s*(Z|z|[+-]\d{2}:?\d{2})?"
+    r"(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,12})?)\s*(Z|z|[+-]\d{2}:?\d{2})?"
 )
 _SAFE_SEGMENT = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,128}")
 _GUARD_REQUEST = re.compile(r"/[ -~]{0,1023}")
@@ -44,11 +44,9 @@ def read_time(value: object) -> datetime | None:
     """
     if not isinstance(value, str) or not (match := _TIME.fullmatch(value.strip())):
         return None
-    day, clock, fraction, zone = match.groups()
-    micros = ((fraction or "") + "000000")[:6]
-    zone = "+00:00" if zone in {None, "Z", "z"} else zone
+    local, zone = match.groups()
     try:
-        time = datetime.fromisoformat(f"{day}T{clock}.{micros}{zone}").astimezone(UTC)
+        time = datetime.fromisoformat(local + (zone or "Z").upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return None if time.year == 1 else time
@@ -185,7 +183,6 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         files=_tally(bag, "files"),
         directories=_tally(bag, "directories"),
         transferred_mb=read_number(bag.get("data transferred (in mb)")),
-        cancellable=_cancellable(properties.get("actionsInfo")),
     )
 
 
@@ -195,16 +192,6 @@ def _tally(bag: Mapping[str, object], what: str) -> Tally:
         return None if number is None else int(number)
 
     return Tally(restored=count("restored"), skipped=count("skipped"), failed=count("failed"))
-
-
-def _cancellable(actions: object) -> bool:
-    """`[1]` until 2021, `["Cancellable"]` since; no list at all denies nothing."""
-    if not isinstance(actions, list):
-        return True
-    return any(
-        isinstance(action, int | str) and str(action).casefold() in {"1", "cancellable"}
-        for action in actions
-    )
 
 
 def _error(code: object, message: object, recommendations: object = None) -> ServiceError:

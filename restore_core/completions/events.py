@@ -16,6 +16,7 @@ from restore_core.domain.lifecycle import Phase
 from restore_core.domain.record import End, FollowedJob, RestoreRecord, restore_started
 from restore_core.domain.vault import Tally
 from restore_core.errors import Problem
+from restore_core.messages.decoding import without_none
 from restore_core.messages.request import SCHEMA_VERSION, LatestPointBefore
 from restore_core.times import format_time
 from restore_core.vocabulary import Rejection
@@ -202,8 +203,7 @@ def _time(time: datetime | None) -> str | None:
 
 def _known(fields: dict[str, Any]) -> dict[str, Any] | None:
     """Leave out what is not known; nothing at all is not known either."""
-    kept = {name: value for name, value in fields.items() if value is not None}
-    return kept or None
+    return without_none(fields) or None
 
 
 def _fitted(event: dict[str, Any]) -> str:

@@ -215,16 +215,12 @@ class End:
     plan: dict[str, Any] | None = None
 
 
-def _given(request: RestoreRequest) -> dict[str, Any]:
-    return request.given()
-
-
 @dataclass(frozen=True, kw_only=True)
 class RestoreRecord:
     """A request and all that has become of it. Times are aware UTC."""
 
     schema: int = SCHEMA
-    request: Annotated[RestoreRequest, PlainSerializer(_given)]
+    request: Annotated[RestoreRequest, PlainSerializer(RestoreRequest.given)]
     payload_hash: str
     message_id: str
     requested_at: datetime

@@ -114,5 +114,3 @@ class Job:
     files: Tally = field(default_factory=Tally)
     directories: Tally = field(default_factory=Tally)
     transferred_mb: float | None = None
-    cancellable: bool = True
-    """From `actionsInfo`, which stays set after the end: it can only deny."""

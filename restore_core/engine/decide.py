@@ -19,7 +19,7 @@ from restore_core.domain.ports import Vaults
 from restore_core.domain.record import Decision, End, Part, RestoreRecord, source_account
 from restore_core.errors import ArmAnswer, ArmError, LookupFailed
 from restore_core.messages.request import PART_ITEMS, AlternateTarget
-from restore_core.policy.guards import Allowed, Guards, NotAllowed, Rule, judge
+from restore_core.policy.guards import Guards, NotAllowed, Rule, judge
 from restore_core.policy.preflight import Check, Outcome, preflight
 from restore_core.settings import Settings
 from restore_core.times import format_time
@@ -101,8 +101,8 @@ class Decider:
         match judge(guards, record, decision) if guards else None:
             case None:
                 guarded = _guarded(Outcome.PASSED, "There are no guards.")
-            case Allowed() as yes:
-                rule = yes.rule
+            case Rule() as yes:
+                rule = yes
                 guarded = _guarded(Outcome.PASSED, f"Allowed by the rule {rule.name}.")
             case NotAllowed() as no:
                 refusal = not_allowed(no.rule, no.message)

@@ -16,8 +16,6 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
-from pydantic import ValidationError
-
 from restore_core import __version__
 from restore_core.completions.events import event_id
 from restore_core.domain.ports import MAX_MESSAGE_BYTES, Requests, Store
@@ -26,11 +24,11 @@ from restore_core.errors import MessageInvalid, Problem, StoreError
 from restore_core.http_api.answers import HttpAnswer, HttpRequest, Refused, in_json, problem
 from restore_core.http_api.handshakes import answer_handshake
 from restore_core.messages.alerts import reduce_alert
-from restore_core.messages.decoding import read_object, read_plain_object
+from restore_core.messages.decoding import read_object, read_plain_object, without_none
 from restore_core.messages.envelopes import Envelope, read_envelope, read_wrapped
 from restore_core.messages.fields import REQUEST_ID, FreeText
 from restore_core.messages.request import SCHEMA_VERSION, RestoreRequest
-from restore_core.messages.validation import Model, bounded, moved, problems_of, summary
+from restore_core.messages.validation import Model, bounded, moved, summary, validated
 from restore_core.settings import Settings
 from restore_core.times import format_time
 from restore_core.vocabulary import Rejection
@@ -100,15 +98,11 @@ class Intake:
         value, found = read_plain_object(request.body) if request.body.strip() else ({}, [])
         _message(value)
         with _beside(found):
-            try:
-                details = CancelDetails.model_validate(value)
-            except ValidationError as error:
-                raise MessageInvalid(
-                    problems_of(error, CancelDetails), reason=Rejection.INVALID
-                ) from None
+            details, problems = validated(CancelDetails, value)
+            if details is None:
+                raise MessageInvalid(problems, reason=Rejection.INVALID)
         cancel = {"schemaVersion": SCHEMA_VERSION, "action": "cancel", "requestId": request_id}
-        given = details.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        return self._put(_message(cancel | given), request_id)
+        return self._put(_message(cancel | details.given()), request_id)
 
     def _post_alert(self, request: HttpRequest) -> HttpAnswer:
         if shaken := self._handshake(request):
@@ -287,11 +281,11 @@ def _state(record: RestoreRecord) -> dict[str, Any]:
         "phase": record.phase.value,
         "waitingFor": record.waiting_for.value if record.waiting_for else None,
         "waitingMessage": record.waiting_message or None if record.waiting_for else None,
-        **{name: format_time(time) for name, time in times.items() if time is not None},
+        **{name: format_time(time) for name, time in without_none(times).items()},
         "reason": record.end.reason.value if record.end else None,
         "jobIds": [job.id for job in record.jobs] or None,
         "recoveryPoint": point or None,
         "event": event_id(record) if record.is_final else None,
         "appVersion": __version__,
     }
-    return {name: held for name, held in state.items() if held is not None}
+    return without_none(state)

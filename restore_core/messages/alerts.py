@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from restore_core.errors import MessageInvalid, Problem
+from restore_core.messages.decoding import without_none
 from restore_core.messages.fields import event_text
 from restore_core.messages.validation import bounded, moved
 from restore_core.times import format_time, parse_time
@@ -163,8 +164,8 @@ def reduce_alert(value: Mapping[str, Any]) -> dict[str, Any]:
         "schemaId": COMMON_SCHEMA,
         "reduced": True,
         "data": {
-            "essentials": {**_given(essentials), "alertTargetIDs": targets},
-            "alertContext": _given(context),
+            "essentials": {**without_none(essentials), "alertTargetIDs": targets},
+            "alertContext": without_none(context),
             "customProperties": plan,
         },
     }
@@ -277,7 +278,3 @@ def _arm_id(held: object) -> str | None:
 
 def _text(held: object) -> str:
     return held[:_MAX_TEXT] if isinstance(held, str) else ""
-
-
-def _given(fields: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: text for name, text in fields.items() if text is not None}

@@ -12,8 +12,8 @@ import binascii
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from restore_core.errors import MessageInvalid, Problem
 from restore_core.vocabulary import Rejection
@@ -27,6 +27,8 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/_\-=\s]+")
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_DIGITS = 40
+
+V = TypeVar("V")
 
 
 class _Object(dict[str, Any]):
@@ -177,6 +179,11 @@ def _with_valid_text(value: Any, path: str, problems: list[Problem]) -> Any:  # 
             for index, inner in enumerate(value)
         ]
     return value
+
+
+def without_none(fields: Mapping[str, V | None]) -> dict[str, V]:
+    """Leave out the fields that hold `None`: what is not known, or not given, is absent."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def join(path: str, name: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any, assert_never
 
 from restore_core.errors import MessageInvalid, Problem
 from restore_core.messages.alerts import Alert, read_alert, readable_identity
-from restore_core.messages.decoding import read_object, read_plain_object
+from restore_core.messages.decoding import read_object, read_plain_object, without_none
 from restore_core.messages.fields import event_text
 from restore_core.messages.parsing import read_request, readable_id
 from restore_core.messages.request import CancelRequest, RestoreRequest
@@ -154,7 +154,7 @@ def _alert(value: Mapping[str, Any], found: list[Problem], inside: str = "") -> 
 
 def _cloud_event(value: Mapping[str, Any], found: list[Problem]) -> Envelope:
     # The JSON format of CloudEvents has null for an attribute that is not there.
-    event = {name: held for name, held in value.items() if held is not None}
+    event = without_none(value)
     if event.get("specversion") != "1.0":
         message = "must be '1.0'" if "specversion" in event else "is missing"
         found.append(Problem(path="specversion", message=message))
@@ -169,7 +169,7 @@ def _cloud_event(value: Mapping[str, Any], found: list[Problem]) -> Envelope:
 
 
 def _event_grid_event(value: Mapping[str, Any], found: list[Problem]) -> Envelope:
-    event = {name: held for name, held in value.items() if held is not None}
+    event = without_none(value)
     body = _held(event | {"data_base64": None}, found)
     topic = None
     # Event Grid itself writes the topic; an event in its form from elsewhere may lack it, which

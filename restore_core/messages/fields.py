@@ -8,57 +8,30 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from restore_core.arm_ids import (
+    IdentityId,
     ProtectedItemId,
     StorageAccountId,
     VaultId,
     check_file_share,
     check_recovery_point,
-    parse_identity_id,
 )
-from restore_core.settings import QUEUE_NAME
+from restore_core.setting_kinds import QUEUE, form
 from restore_core.times import format_duration, format_time, parse_duration, parse_time
 
 MAX_PATH_BYTES = 2048
 MAX_SEGMENT_CHARACTERS = 255
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_ENTRY_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-)
+_ENTRY_NAME = r"[A-Za-z0-9._-]{1,64}"
+_TRACEPARENT = r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 _NOT_IN_A_NAME = re.compile('["\\\\:|<>*?\x00-\x1f\x7f-\x9f\ufffe\uffff]')
 _ENCODED = re.compile(r"%(2f|5c|2e)", re.IGNORECASE)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-
-
-def _request_id(text: str) -> str:
-    if not REQUEST_ID.fullmatch(text):
-        raise ValueError("must be 1 to 128 of A-Z a-z 0-9 . _ -")
-    return text
-
-
-def _entry_name(text: str) -> str:
-    if not _ENTRY_NAME.fullmatch(text):
-        raise ValueError("must be 1 to 64 of A-Z a-z 0-9 . _ -")
-    return text
-
-
-def _queue_name(text: str) -> str:
-    if not QUEUE_NAME.fullmatch(text):
-        raise ValueError("must be a queue's name: 3 to 63 of a-z, 0-9 and single -")
-    return text
-
-
-def _traceparent(text: str) -> str:
-    if not _TRACEPARENT.fullmatch(text):
-        raise ValueError("must be a W3C trace context, 00-<32 hex>-<16 hex>-<2 hex>")
-    return text
 
 
 def _path(text: str) -> str:
@@ -123,20 +96,13 @@ def event_text(value: object, *, most: int) -> str:
     return value
 
 
-def one_of(kind: type[StrEnum]) -> BeforeValidator:
-    """Take a text as a member of an enumeration, which strict models do not by themselves."""
-
-    def check(value: object) -> object:
-        if isinstance(value, str) and value in set(kind):
-            return kind(value)
-        raise ValueError(f"must be {' or '.join(repr(str(one)) for one in kind)}")
-
-    return BeforeValidator(check)
-
-
 def as_tuple(value: object) -> object:
     """JSON has lists only, and a frozen model wants a tuple."""
     return tuple(value) if isinstance(value, list) else value
+
+
+AsWord = Field(strict=False)
+"""A text is taken as a member of an enumeration, which strict models do not by themselves."""
 
 
 def _write(value: datetime | timedelta) -> str:
@@ -150,7 +116,7 @@ def _arm_id(example: str) -> WithJsonSchema:
 _AsText = PlainSerializer(_write, return_type=str, when_used="json")
 RequestId = Annotated[
     str,
-    AfterValidator(_request_id),
+    AfterValidator(form(REQUEST_ID.pattern, "1 to 128 of A-Z a-z 0-9 . _ -").read),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}),
 ]
 Time = Annotated[
@@ -190,7 +156,7 @@ ItemIdText = Annotated[
 ]
 IdentityIdText = Annotated[
     str,
-    AfterValidator(parse_identity_id),
+    AfterValidator(lambda text: str(IdentityId.parse(text))),
     _arm_id("/subscriptions/…/providers/Microsoft.ManagedIdentity/userAssignedIdentities/…"),
 ]
 ShareName = Annotated[
@@ -210,16 +176,18 @@ PathText = Annotated[
 ]
 EntryName = Annotated[
     str,
-    AfterValidator(_entry_name),
-    WithJsonSchema({"type": "string", "pattern": f"^{_ENTRY_NAME.pattern}$"}),
+    AfterValidator(form(_ENTRY_NAME, "1 to 64 of A-Z a-z 0-9 . _ -").read),
+    WithJsonSchema({"type": "string", "pattern": f"^{_ENTRY_NAME}$"}),
 ]
 """What a rule or a plan is called in its file."""
 QueueName = Annotated[
     str,
-    AfterValidator(_queue_name),
+    AfterValidator(QUEUE.read),
     WithJsonSchema({"type": "string", "minLength": 3, "maxLength": 63}),
 ]
 FreeText = Annotated[str, Field(max_length=256)]
 Traceparent = Annotated[
-    str, AfterValidator(_traceparent), WithJsonSchema({"type": "string", "maxLength": 55})
+    str,
+    AfterValidator(form(_TRACEPARENT, "a W3C trace context, 00-<32 hex>-<16 hex>-<2 hex>").read),
+    WithJsonSchema({"type": "string", "maxLength": 55}),
 ]

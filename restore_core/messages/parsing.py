@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from restore_core.arm_ids import ArmIdError, ProtectedItemId, VaultId
 from restore_core.errors import MessageInvalid, Problem
 from restore_core.messages.fields import REQUEST_ID
@@ -22,7 +20,7 @@ from restore_core.messages.request import (
     RestoreRequest,
     ShareSource,
 )
-from restore_core.messages.validation import as_meant, bounded, moved, problems_of
+from restore_core.messages.validation import as_meant, bounded, moved, repeated, validated
 from restore_core.vocabulary import Rejection
 
 
@@ -42,16 +40,13 @@ def read_request(
     Raises:
         MessageInvalid: with every problem.
     """
-    found: list[Problem] = []
-    request: RestoreRequest | CancelRequest | None = None
     meant = as_meant(value, RestoreRequest)
-    kind = CancelRequest if meant.get("action") == "cancel" else RestoreRequest
+    kind: type[RestoreRequest | CancelRequest] = (
+        CancelRequest if meant.get("action") == "cancel" else RestoreRequest
+    )
     if default_id is not None and kind is RestoreRequest and "requestId" not in value:
         value = {**value, "requestId": default_id}
-    try:
-        request = kind.model_validate(dict(value))
-    except ValidationError as error:
-        found += problems_of(error, kind)
+    request, found = validated(kind, dict(value))
     if kind is RestoreRequest:
         found += _across_fields(meant, unproven_copy_options=unproven_copy_options)
     found = [*problems, *(moved(problem, inside) for problem in found)]
@@ -84,7 +79,10 @@ def _across_fields(meant: Mapping[str, object], *, unproven_copy_options: bool) 
         if not 1 <= len(items) <= MAX_ITEMS:
             # Not the model's business: it counts only those items that are valid.
             found.append(Problem(path="items", message=f"must have 1 to {MAX_ITEMS} entries"))
-        found += _listed_twice(items)
+        # Azure Files keeps the case of names and compares without it, letter by letter: «ß» is
+        # not «ss» there, as it is after casefold.
+        twice = repeated(items, "path", str.lower)
+        found += (Problem(path=f"items[{i}].path", message="is listed twice") for i, _ in twice)
     target = as_meant(meant.get("target"), AlternateTarget)
     if target.get("location") == "original" and "copyOptions" not in meant:
         found.append(
@@ -114,18 +112,3 @@ def _are_apart(vault_id: object, item_id: object) -> bool:
         return ProtectedItemId.parse(item_id).vault.key != VaultId.parse(vault_id).key
     except ArmIdError:
         return False
-
-
-def _listed_twice(items: Sequence[object]) -> list[Problem]:
-    found = []
-    seen: set[str] = set()
-    for index, item in enumerate(items):
-        path = item.get("path") if isinstance(item, Mapping) else None
-        if not isinstance(path, str):
-            continue
-        # Azure Files keeps the case of names and compares without it, letter by letter: «ß» is
-        # not «ss» there, as it is after casefold.
-        if path.lower() in seen:
-            found.append(Problem(path=f"items[{index}].path", message="is listed twice"))
-        seen.add(path.lower())
-    return found

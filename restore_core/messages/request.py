@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from restore_core.arm_ids import ProtectedItemId, VaultId
 from restore_core.messages.fields import (
     AccountIdText,
+    AsWord,
     Deadline,
     Duration,
     FreeText,
@@ -31,7 +32,6 @@ from restore_core.messages.fields import (
     Traceparent,
     VaultIdText,
     as_tuple,
-    one_of,
 )
 from restore_core.messages.validation import Model, as_meant
 
@@ -200,10 +200,10 @@ class RestoreRequest(Model):
         description="Absent: the full share.",
         json_schema_extra={"minItems": 1, "maxItems": MAX_ITEMS},
     )
-    copy_options: Annotated[CopyOptions, one_of(CopyOptions)] | None = None
+    copy_options: Annotated[CopyOptions, AsWord] | None = None
     identity: Identity | None = None
     dry_run: bool = False
-    priority: Annotated[Priority, one_of(Priority)] = Priority.NORMAL
+    priority: Annotated[Priority, AsWord] = Priority.NORMAL
     start_deadline: Deadline | None = None
     reply_to: QueueName | None = Field(
         default=None,
@@ -231,10 +231,6 @@ class RestoreRequest(Model):
     def record_key(self) -> str:
         """The row key of the request's record: a dry run leaves the id free for the real run."""
         return f"plan~{self.request_id}" if self.dry_run else self.request_id
-
-    def given(self) -> dict[str, Any]:
-        """Return the fields that were given, as JSON values in one spelling."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 class CancelRequest(Model):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -54,6 +54,10 @@ class Model(BaseModel):
             raise ValueError("must not be null: leave the field out")
         return value
 
+    def given(self) -> dict[str, Any]:
+        """Return the fields that were given, as JSON values in one spelling."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -68,6 +72,9 @@ class Model(BaseModel):
                 del field["anyOf"], field["default"]
                 field.update({**kinds[0], **field})
         return schema
+
+
+M = TypeVar("M", bound=Model)
 
 
 def as_meant(value: object, *models: type[Model]) -> dict[str, object]:
@@ -128,6 +135,16 @@ _UNION_WORDS = {
 }
 
 
+def validated(
+    kind: type[M], value: object, *, what: str = "message"
+) -> tuple[M | None, list[Problem]]:
+    """Read a value as a model, or return every problem that it has as one."""
+    try:
+        return kind.model_validate(value), []
+    except ValidationError as error:
+        return None, problems_of(error, kind, what=what)
+
+
 def problems_of(
     error: ValidationError, kind: type[Model], *, what: str = "message"
 ) -> list[Problem]:
@@ -161,6 +178,20 @@ def problems_of(
             )
         )
     return [*missing.values(), *found]
+
+
+def repeated(
+    entries: object, field: str, spelled: Callable[[str], str]
+) -> Iterator[tuple[int, int]]:
+    """Find the entries of a list whose field says what an earlier one says.
+
+    Yields the place of each, and of the first one like it; `spelled` is the spelling to compare.
+    """
+    first: dict[str, int] = {}
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        text = entry.get(field) if isinstance(entry, Mapping) else None
+        if isinstance(text, str) and (there := first.setdefault(spelled(text), index)) != index:
+            yield index, there
 
 
 def moved(problem: Problem, inside: str) -> Problem:
@@ -197,6 +228,8 @@ def _message(error: ErrorDetails) -> str:
         return str(context["error"])
     if error["type"] == "literal_error" and error["loc"] == ("action",):
         return "must be 'restore' or 'cancel'"
+    if error["type"] == "enum":
+        return f"must be {context['expected'].replace(', ', ' or ')}"
     if error["type"] in {"union_tag_not_found", "union_tag_invalid"}:
         return _UNION_WORDS.get(str(error["loc"][-1]), "is of no known kind")
     words = _WORDS.get(error["type"])

@@ -7,22 +7,23 @@ restore that no rule allows is not allowed; there is no rule that forbids.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue, ValidationError
+from pydantic import BeforeValidator, Field, JsonValue
 
 from restore_core.arm_ids import share_id
 from restore_core.domain.record import Decision, RestoreRecord, writes_to_its_source
-from restore_core.errors import FileInvalid, MessageInvalid, Problem
-from restore_core.messages.decoding import ROOT, read_object
-from restore_core.messages.fields import Duration, EntryName, QueueName, as_tuple, one_of
+from restore_core.errors import FileInvalid, Problem
+from restore_core.messages.decoding import ROOT
+from restore_core.messages.fields import AsWord, Duration, EntryName, QueueName, as_tuple
 from restore_core.messages.request import AlternateTarget, CopyOptions, RestoreRequest
-from restore_core.messages.validation import Model, bounded, problems_of
+from restore_core.messages.validation import Model, repeated
 from restore_core.policy.patterns import SharePattern, VaultPattern, id_matches, matches
+from restore_core.policy.reviewed_file import read_model
 from restore_core.times import format_duration, format_time
 
 MAX_RULES = 200
@@ -70,7 +71,7 @@ class Rule(Model):
     targets: Annotated[
         tuple[SharePattern, ...], Field(max_length=MAX_PATTERNS), BeforeValidator(as_tuple)
     ] = Field(default=(), description="The shares that data may go to, the original one apart.")
-    original_location: Annotated[OriginalLocation, one_of(OriginalLocation)] = Field(
+    original_location: Annotated[OriginalLocation, AsWord] = Field(
         default=OriginalLocation.REFUSE,
         description="Whether data may go back to where it came from, and what happens to files "
         "that exist there.",
@@ -127,26 +128,7 @@ def read_guards(text: bytes) -> Guards:
     if not text.removeprefix(_BOM).lstrip().startswith(b"{"):
         # Messages may come as base64. Nobody can review a file that does.
         raise FileInvalid([Problem(path=ROOT, message="must be a JSON object, in plain UTF-8")])
-    try:
-        value, problems = read_object(text)
-    except MessageInvalid as error:
-        raise FileInvalid(error.problems) from None
-    guards: Guards | None = None
-    try:
-        guards = Guards.model_validate(value)
-    except ValidationError as error:
-        problems += problems_of(error, Guards, what="file")
-    problems += _named_twice(value.get("rules"))
-    if problems or guards is None:
-        raise FileInvalid(bounded(problems))
-    return guards
-
-
-@dataclass(frozen=True, kw_only=True)
-class Allowed:
-    """The first rule that allows all of a restore; its limits are the ones that count."""
-
-    rule: Rule
+    return read_model(text, Guards, _named_twice)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +139,11 @@ class NotAllowed:
     message: str
 
 
-def judge(guards: Guards, record: RestoreRecord, decision: Decision) -> Allowed | NotAllowed:
-    """Judge a decided restore by the resolved ids, rule by rule, in the order of the file."""
+def judge(guards: Guards, record: RestoreRecord, decision: Decision) -> Rule | NotAllowed:
+    """Judge a decided restore by the resolved ids, rule by rule, in the order of the file.
+
+    Returns the first rule that allows all of it, whose limits are the ones that count.
+    """
     nearest: tuple[int, NotAllowed] | None = None
     for rule in guards.rules:
         refusals = [
@@ -167,7 +152,7 @@ def judge(guards: Guards, record: RestoreRecord, decision: Decision) -> Allowed 
             if why is not None
         ]
         if not refusals:
-            return Allowed(rule=rule)
+            return rule
         if nearest is None or refusals[0][0] > nearest[0]:
             nearest = refusals[0]
     assert nearest is not None  # noqa: S101  (a file has a rule)
@@ -293,13 +278,8 @@ def _health(rule: Rule, decision: Decision) -> str | None:
     return f"the threat status of the recovery point {decision.point_id} is {status}."
 
 
-def _named_twice(rules: Any) -> list[Problem]:  # noqa: ANN401  (JSON)
-    found, seen = [], set[str]()
-    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
-        name = rule.get("name") if isinstance(rule, dict) else None
-        if not isinstance(name, str):
-            continue
-        if name.casefold() in seen:
-            found.append(Problem(path=f"rules[{index}].name", message="is given more than once"))
-        seen.add(name.casefold())
-    return found
+def _named_twice(file: Mapping[str, Any], _found: Sequence[Problem]) -> list[Problem]:
+    return [
+        Problem(path=f"rules[{index}].name", message="is given more than once")
+        for index, _ in repeated(file.get("rules"), "name", str.casefold)
+    ]

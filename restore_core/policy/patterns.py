@@ -8,7 +8,7 @@ Refuses to know what a match allows. No regular expression is made of anybody's 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
@@ -51,37 +51,27 @@ def id_matches(pattern: str, arm_id: str) -> bool:
     return len(wanted) == len(given) and all(map(matches, wanted, given))
 
 
-def check_id_pattern(text: str, forms: Mapping[str, str]) -> str:
-    """Return the pattern of an ARM id when it has one of the forms.
+def check_id_pattern(text: str, what: str, form: str) -> str:
+    """Return the pattern of an ARM id when it has the form.
 
-    `forms` maps what a form is called to its template. The fixed words of the template must stand
-    there as they are: a pattern with a misspelt one would match nothing, silently.
+    The fixed words of the form must stand there as they are: a pattern with a misspelt one would
+    match nothing, silently.
 
     Raises:
         ValueError: says what does not fit.
     """
     if len(text) > MAX_ID_CHARACTERS:
         raise ValueError(f"is longer than {MAX_ID_CHARACTERS} characters")
-    segments = text.split("/")
-    for template in forms.values():
-        words = template.split("/")
-        if len(words) == len(segments) and all(
-            _NAME.fullmatch(segment) if word == "{}" else word.casefold() == segment.casefold()
-            for word, segment in zip(words, segments, strict=True)
-        ):
-            return text
-    shown = " or ".join(
-        f"{name}, {template.replace('{}', ANY)}" for name, template in forms.items()
-    )
-    raise ValueError(f"must be the id of {shown}; * may stand for any part of a name, not for a /")
-
-
-def _vault(text: str) -> str:
-    return check_id_pattern(text, {"a vault": VAULT})
-
-
-def _share(text: str) -> str:
-    return check_id_pattern(text, {"a file share": SHARE})
+    words, segments = form.split("/"), text.split("/")
+    if len(words) != len(segments) or not all(
+        _NAME.fullmatch(segment) if word == "{}" else word.casefold() == segment.casefold()
+        for word, segment in zip(words, segments, strict=True)
+    ):
+        shown = f"{what}, {form.replace('{}', ANY)}"
+        raise ValueError(
+            f"must be the id of {shown}; * may stand for any part of a name, not for a /"
+        )
+    return text
 
 
 def _resource(text: str) -> str:
@@ -111,8 +101,12 @@ def _example(template: str) -> WithJsonSchema:
     )
 
 
-VaultPattern = Annotated[str, AfterValidator(_vault), _example(VAULT)]
-SharePattern = Annotated[str, AfterValidator(_share), _example(SHARE)]
+VaultPattern = Annotated[
+    str, AfterValidator(partial(check_id_pattern, what="a vault", form=VAULT)), _example(VAULT)
+]
+SharePattern = Annotated[
+    str, AfterValidator(partial(check_id_pattern, what="a file share", form=SHARE)), _example(SHARE)
+]
 ResourcePattern = Annotated[
     str,
     AfterValidator(_resource),

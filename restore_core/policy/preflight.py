@@ -7,9 +7,9 @@ might fail is a warning in the event, and no reason to refuse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 
 from restore_core.domain.record import Decision, RestoreRecord, writes_to_its_source
 from restore_core.messages.request import AlternateTarget, CopyOptions, RestoreRequest
@@ -204,12 +204,7 @@ def _folders(path: str, kind: str) -> list[str]:
 
 
 def _above(path: str) -> set[str]:
-    def parents() -> Iterator[str]:
-        parts = path.split("/")
-        for length in range(1, len(parts)):
-            yield "/".join(parts[:length])
-
-    return set(parents())
+    return set(accumulate(path.split("/")[:-1], "{}/{}".format))
 
 
 def _identity(request: RestoreRequest, api_version: str) -> Check:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from restore_core.errors import FileInvalid, Problem
-from restore_core.messages.decoding import ROOT
+from restore_core.errors import FileInvalid, MessageInvalid, Problem
+from restore_core.messages.decoding import ROOT, read_plain_object
+from restore_core.messages.validation import M, bounded, validated
 
 _log = logging.getLogger(__name__)
 MAX_FILE_BYTES = 1024 * 1024
@@ -67,14 +69,7 @@ class ReviewedFile(Generic[T]):
             parsed = self._parse(text)
         except FileInvalid as error:
             found = FileInvalid(
-                [
-                    Problem(
-                        path=f"{self._name} {one.path}",
-                        message=one.message,
-                        did_you_mean=one.did_you_mean,
-                    )
-                    for one in error.problems
-                ]
+                [replace(one, path=f"{self._name} {one.path}") for one in error.problems]
             )
             _log.error(_UNUSABLE, in_words(found))
             return found
@@ -90,6 +85,29 @@ class ReviewedFile(Generic[T]):
                 self._why_unread = message
                 _log.error(_UNUSABLE, in_words(found))
         return found
+
+
+def read_model(
+    text: bytes,
+    kind: type[M],
+    beyond: Callable[[Mapping[str, Any], Sequence[Problem]], list[Problem]],
+) -> M:
+    """Read the text of a file; `beyond` finds what no single field can tell, and is given the
+    problems found before.
+
+    Raises:
+        FileInvalid: with every problem.
+    """
+    try:
+        value, found = read_plain_object(text)
+    except MessageInvalid as error:
+        raise FileInvalid(error.problems) from None
+    read, wrong = validated(kind, value, what="file")
+    found += wrong
+    found += beyond(value, found)
+    if found or read is None:
+        raise FileInvalid(bounded(found))
+    return read
 
 
 def in_words(error: FileInvalid) -> str:

@@ -34,6 +34,7 @@ from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Cancel, Claim, Holder, StoredRequest
 from restore_core.domain.record import OpenRow, RestoreRecord, hash_key
 from restore_core.errors import Conflict, StoreUnavailable
+from restore_core.messages.decoding import without_none
 from restore_core.settings import Storage
 from restore_core.vocabulary import WaitingFor
 
@@ -303,7 +304,7 @@ def _row_entity(row: OpenRow) -> dict[str, Any]:
         "jobId": row.job_id,
         "needsAttention": row.needs_attention or None,
     }
-    return {name: value for name, value in entity.items() if value is not None}
+    return without_none(entity)
 
 
 def _row(entity: Mapping[str, Any]) -> OpenRow:

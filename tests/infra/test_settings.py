@@ -10,7 +10,7 @@ from dataclasses import fields
 
 import pytest
 
-from restore_core.settings import Settings, all_names
+from restore_core.settings import SETTINGS, Settings
 from restore_core.storage import tables as store
 from tests.infra.compiler import ROOT
 from tests.infra.snapshots import NAMES, read
@@ -67,8 +67,8 @@ def deployed(name: str) -> dict[str, str]:
 @EVERY_ENVIRONMENT
 def test_the_three_lists_of_settings_are_one(name: str) -> None:
     sample = json.loads((ROOT / "local.settings.sample.json").read_text(encoding="utf-8"))["Values"]
-    assert set(sample) - SAMPLE_ONLY == all_names()
-    assert set(deployed(name)) == all_names() - {CONNECTION_STRING}
+    assert set(sample) - SAMPLE_ONLY == set(SETTINGS)
+    assert set(deployed(name)) == set(SETTINGS) - {CONNECTION_STRING}
 
 
 @EVERY_ENVIRONMENT
@@ -98,7 +98,7 @@ def test_what_is_deployed_is_what_the_code_has_for_defaults() -> None:
 def test_every_setting_can_be_overridden_that_follows_from_no_parameter() -> None:
     defaults, changed = deployed("smallest"), deployed("everything")
     differing = {name for name, text in changed.items() if text != defaults[name]}
-    assert differing - FROM_PARAMETERS == all_names() - FROM_PARAMETERS - {CONNECTION_STRING}
+    assert differing - FROM_PARAMETERS == set(SETTINGS) - FROM_PARAMETERS - {CONNECTION_STRING}
 
 
 def test_a_pause_is_a_parameter_of_its_own() -> None:

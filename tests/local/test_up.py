@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 import requests
-from azure.data.tables import TableServiceClient
-from azure.storage.queue import QueueServiceClient
 
 from local import process
 from local.stack import ROOT
+from local.storage import queues_of, tables_of
 from local.up import Again, Stack
 from tests.local.host.running import PREAMBLE, eventually
 from tests.patience import PATIENCE
@@ -123,10 +122,10 @@ def test_up_starts_all_tells_where_and_leaves_nothing_behind(
     assert set(told["pids"]) == {"azurite", "vault", "host"}
     assert set(told["pids"].values()) < set(up.left_behind())
     assert requests.get(told["arm"]).status_code < 500
-    with QueueServiceClient.from_connection_string(told["storage"]) as queues:
+    with queues_of(told["storage"]) as queues:
         names = {queue.name for queue in queues.list_queues()}
     assert names == {"my-requests", "my-requests-poison", "restore-completions"}
-    with TableServiceClient.from_connection_string(told["storage"]) as tables:
+    with tables_of(told["storage"]) as tables:
         names = {table.name for table in tables.list_tables()}
     assert names == {"restores", "openrestores", "restoreclaims"}
     assert settings_of(
@@ -171,7 +170,7 @@ def test_an_up_that_is_killed_leaves_nothing_behind(
     told = up.ready()
 
     with (
-        QueueServiceClient.from_connection_string(told["storage"]) as queues,
+        queues_of(told["storage"]) as queues,
         requests.Session() as http,
     ):
         # Open connections, which an orderly end would wait for.
@@ -307,12 +306,12 @@ def test_a_stack_keeps_its_data_and_its_hosts_come_and_go(tmp_path: Path, app: P
         stack.start_host()
         assert stack.pids["host"] != killed
         stack.stop_host()
-        with QueueServiceClient.from_connection_string(stack.storage) as queues:
+        with queues_of(stack.storage) as queues:
             queues.get_queue_client("restore-requests").send_message("kept")
         (stack.vault_root / "mine").write_text("kept")
 
     with Stack(data=data, app=app, host=False) as stack:
-        with QueueServiceClient.from_connection_string(stack.storage) as queues:
+        with queues_of(stack.storage) as queues:
             (message,) = queues.get_queue_client("restore-requests").receive_messages()
         assert message.content == "kept"
         assert (stack.vault_root / "mine").read_text() == "kept"

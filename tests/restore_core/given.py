@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import copy
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
+from restore_core.domain.record import Decision, RestoreRecord
 from restore_core.errors import MessageInvalid
 from restore_core.messages.decoding import read_object
 from restore_core.messages.parsing import read_request
-from restore_core.messages.request import CancelRequest, RestoreRequest
+from restore_core.messages.request import AlternateTarget, CancelRequest, RestoreRequest
 
 SUBSCRIPTION = "11112222-3333-4444-8555-666677778888"
 VAULT = (
@@ -82,6 +84,27 @@ def request_of(**changes: object) -> RestoreRequest:
     made = read_request(request_body(**changes))
     assert isinstance(made, RestoreRequest)
     return made
+
+
+def decided(body: Json, **changes: Any) -> tuple[RestoreRecord, Decision]:
+    """A request, and what it was decided to be: the item that the vault lists is «ledgers»."""
+    request = read_request(body, unproven_copy_options=True)
+    assert isinstance(request, RestoreRequest)
+    target = request.target
+    alternate = target if isinstance(target, AlternateTarget) else None
+    decision = Decision(
+        item_id=ITEM,
+        share="ledgers",
+        account_id=ACCOUNT,
+        point_id="93288",
+        point_time=NOW - timedelta(days=2),
+        why="the newest of 3",
+        target_account_id=alternate.storage_account_id if alternate else ACCOUNT,
+        target_share=alternate.file_share if alternate else "ledgers",
+    )
+    decision = replace(decision, **changes)
+    record = RestoreRecord.accept(request, message_id="m", requested_at=NOW, now=NOW)
+    return replace(record, decision=decision), decision
 
 
 def read_message(body: bytes) -> RestoreRequest | CancelRequest:

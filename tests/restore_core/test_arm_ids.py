@@ -10,12 +10,12 @@ from restore_core.arm_ids import (
     MAX_ID_CHARACTERS,
     ArmId,
     ArmIdError,
+    IdentityId,
     ProtectedItemId,
     StorageAccountId,
     VaultId,
     check_file_share,
     check_recovery_point,
-    parse_identity_id,
     share_id,
 )
 from tests.restore_core.given import ACCOUNT, IDENTITY, ITEM, SUBSCRIPTION, VAULT
@@ -24,7 +24,7 @@ PARSERS = {
     VAULT: VaultId.parse,
     ACCOUNT: StorageAccountId.parse,
     ITEM: ProtectedItemId.parse,
-    IDENTITY: parse_identity_id,
+    IDENTITY: IdentityId.parse,
 }
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
 
@@ -146,7 +146,7 @@ def test_what_is_no_protected_item_is_refused(text: str, said: str) -> None:
 )
 def test_what_is_no_identity_is_refused(text: str) -> None:
     with pytest.raises(ArmIdError):
-        parse_identity_id(text)
+        IdentityId.parse(text)
 
 
 def test_an_item_knows_its_vault() -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restore_core.endpoints import CLOUDS
 from restore_core.errors import SettingsError
-from restore_core.settings import CLOUDS, NO_GUARDS, Origin, Settings, all_names
+from restore_core.settings import NO_GUARDS, SETTINGS, Settings
 
 STORAGE = {"RestoreStorage": "UseDevelopmentStorage=true"}
 LOCAL = STORAGE | {"RESTORE_ARM_ENDPOINT": "http://127.0.0.1:8084"}
@@ -88,8 +89,8 @@ def test_a_cloud_brings_endpoint_scope_and_authority(cloud: str) -> None:
     settings = Settings.read(STORAGE | {"AZURE_CLOUD": cloud})
     known = CLOUDS[cloud]
     assert settings.arm_endpoint == known.arm_endpoint
-    assert settings.arm_scope == known.token_scope
-    assert settings.arm_authority == known.authority
+    assert settings.cloud.token_scope == known.token_scope
+    assert settings.cloud.authority == known.authority
 
 
 def test_an_endpoint_of_ones_own_keeps_the_clouds_scope() -> None:
@@ -98,7 +99,7 @@ def test_an_endpoint_of_ones_own_keeps_the_clouds_scope() -> None:
         | {"AZURE_CLOUD": "AzureUSGovernment", "RESTORE_ARM_ENDPOINT": "https://arm.example/"}
     )
     assert settings.arm_endpoint == "https://arm.example"
-    assert settings.arm_scope == "https://management.core.usgovcloudapi.net/.default"
+    assert settings.cloud.token_scope == "https://management.core.usgovcloudapi.net/.default"
 
 
 NUMBERS = [
@@ -288,7 +289,7 @@ SECRET = "s3cret-Value-that-nobody-may-see"
 
 
 def test_all_problems_come_at_once_and_none_shows_a_value() -> None:
-    names = sorted(all_names() - {"RESTORE_POLL_SCHEDULE", "RESTORE_ARM_CLIENT_ID"})
+    names = sorted(set(SETTINGS) - {"RESTORE_POLL_SCHEDULE", "RESTORE_ARM_CLIENT_ID"})
     with pytest.raises(SettingsError) as raised:
         Settings.read(dict.fromkeys(names, SECRET + " \t☃"))
     told = raised.value.problems
@@ -313,53 +314,12 @@ def test_secrets_have_no_repr() -> None:
 def test_the_sample_file_has_every_name_and_loads() -> None:
     root = Path(__file__).parent.parent.parent
     values = json.loads((root / "local.settings.sample.json").read_text())["Values"]
-    assert set(values) == all_names() | {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}
+    assert set(values) == set(SETTINGS) | {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}
     assert all(isinstance(value, str) for value in values.values())
     assert Settings.read(values).arm_endpoint.startswith("http://127.0.0.1")
 
 
-@pytest.mark.parametrize(
-    ("url", "origin"),
-    [
-        ("https://Arm.Example/x?y#z", ("https", "arm.example", 443)),
-        ("HTTPS://arm.example:443", ("https", "arm.example", 443)),
-        ("http://arm.example", ("http", "arm.example", 80)),
-        ("http://[::1]:8084/", ("http", "::1", 8084)),
-        ("https://arm.example:0/", ("https", "arm.example", 0)),
-    ],
-)
-def test_an_origin_is_scheme_host_and_port_as_parsed(
-    url: str, origin: tuple[str, str, int]
-) -> None:
-    read = Origin.of(url)
-    assert (read.scheme, read.host, read.port) == origin
-    assert read.is_loopback is (read.host == "::1")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        *(
-            "",
-            "arm.example",
-            "/path",
-            "//arm.example",
-            "ftp://arm.example",
-            "https://",
-            "https:///x",
-        ),
-        *("https://u@arm.example", "https://u:p@arm.example", "https://:@arm.example"),
-        *("https://arm.example:port", "https://arm.example:70000", "https://[::1"),
-        # Two readers of these could see two hosts.
-        *("https://ﬁ.example", "https://arm\u017f.example", "https://a\u212a.example"),
-    ],
-)
-def test_what_has_no_origin(url: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        Origin.of(url)
-
-
-@given(st.dictionaries(st.sampled_from(sorted(all_names())), st.text(max_size=30)))
+@given(st.dictionaries(st.sampled_from(sorted(SETTINGS)), st.text(max_size=30)))
 def test_any_environment_is_settings_or_problems(environment: dict[str, str]) -> None:
     try:
         settings = Settings.read(environment)

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueClient
 
-from local.storage import ACCOUNT_KEY, Azurite, running
+from local.storage import ACCOUNT_KEY, Azurite, make_tables, running
 from local.vault import EmulatorOptions, VaultEmulator
 from restore_core import wiring
 from restore_core.azure_backup.backup import AzureBackup
@@ -32,7 +31,7 @@ from restore_core.engine.reconciler import Reconciler
 from restore_core.errors import SettingsError, StoreUnavailable
 from restore_core.settings import Settings, Storage
 from restore_core.storage.queues import Queues
-from restore_core.storage.tables import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
+from restore_core.storage.tables import RestoreStore
 from tests.local.vault.arm import ACCOUNT_IDS, SUBSCRIPTION, small_root
 from tests.patience import PATIENCE
 
@@ -80,9 +79,7 @@ def loggers(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 def storage() -> Iterator[Azurite]:
     """An Azurite whose tables nobody else fills."""
     with running() as azurite:
-        with TableServiceClient.from_connection_string(azurite.connection_string) as tables:
-            for name in (RECORDS_TABLE, OPEN_TABLE, CLAIMS_TABLE):
-                tables.create_table(name)
+        make_tables(azurite.connection_string)
         yield azurite
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
-from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from restore_core import settings
-from restore_core.settings import Settings
+from restore_core.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
@@ -28,8 +26,8 @@ def value(place: str) -> float:
     module, _, name = place.rpartition(".")
     if module:
         return float(getattr(importlib.import_module(f"restore_core.{module}"), name))
-    defaults = {one.name: one.default for one in fields(Settings)}
-    default = defaults[settings._FIELD_OF[name]]
+    setting = SETTINGS[name]
+    default = setting.kind.read(setting.default)
     if isinstance(default, timedelta):
         return default.total_seconds()
     assert isinstance(default, int)

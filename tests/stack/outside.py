@@ -11,13 +11,13 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import requests
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from local.closing import Closing
 from tests.patience import PATIENCE
 
 REQUESTS, POISON, COMPLETIONS = "restore-requests", "restore-requests-poison", "restore-completions"
@@ -34,7 +34,7 @@ def encoded(message: Mapping[str, Any] | str) -> str:
     return base64.b64encode(text.encode()).decode("ascii")
 
 
-class Outside:
+class Outside(Closing):
     """Sends messages, takes events, reads tables and the vault; use it as a context manager."""
 
     def __init__(self, connection_string: str, arm: str) -> None:
@@ -48,15 +48,8 @@ class Outside:
         self.texts: list[str] = []
         """Every event that came, copies too, as it stood on the queue."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the clients."""
         self._session.close()
         self._queues.close()
         self._tables.close()

@@ -6,17 +6,14 @@ is asked for. What becomes of the alerts is in `test_responding.py`.
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.data.tables import TableServiceClient
 
-from local.storage import Azurite
 from restore_core.alerting.cooldowns import Cooldowns, cooldown_of
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Claim, Holder, Store
@@ -24,11 +21,9 @@ from restore_core.domain.record import FollowedJob, Part, RestoreRecord, Try, Tr
 from restore_core.errors import Conflict, StoreUnavailable
 from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
-from restore_core.settings import Storage
-from restore_core.storage.tables import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
-from tests.patience import PATIENCE
 from tests.simulators.store import MemoryTables, memory_store
 from tests.simulators.world import Calls, elsewhere, request
+from tests.threads import hammer
 
 NOW = datetime(2026, 2, 5, 7, 0, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=n) for n in (1, 60, 3600, 86400))
@@ -85,22 +80,6 @@ def cooldowns(store: Watched, clock: Ticking) -> Cooldowns:
     return Cooldowns(store, monotonic=clock)
 
 
-@pytest.fixture(params=["azurite", "memory"])
-def instances(request: pytest.FixtureRequest) -> Iterator[Callable[[], Store]]:
-    """Make stores on the same tables, one for each instance of the app."""
-    if request.param == "memory":
-        tables = MemoryTables()
-        yield lambda: memory_store(tables)
-        return
-    azurite: Azurite = request.getfixturevalue("azurite")
-    service = TableServiceClient.from_connection_string(azurite.connection_string)
-    with service:
-        for name in (RECORDS_TABLE, OPEN_TABLE, CLAIMS_TABLE):
-            service.create_table_if_not_exists(name)
-    storage = Storage(connection_string=azurite.connection_string)
-    yield lambda: RestoreStore.open(storage, None)
-
-
 @pytest.fixture
 def plan() -> str:
     """A name that no other test uses: Azurite is shared."""
@@ -139,26 +118,6 @@ def holders(store: Store, plan: str, **fields: Any) -> list[str]:
 
 def failures(store: Store, plan: str) -> list[str]:
     return [one.key for one in store.read_claim(f"breaker:{hash_key(plan)}").holders]
-
-
-def hammer(threads: int, act: Callable[[int], object]) -> None:
-    """Let threads do something at the same moment; what one raises is raised."""
-    gate, raised = threading.Barrier(threads), list[BaseException]()
-
-    def run(number: int) -> None:
-        gate.wait(PATIENCE)
-        try:
-            act(number)
-        except BaseException as error:  # noqa: BLE001  (raised below)
-            raised.append(error)
-
-    each = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
-    for thread in each:
-        thread.start()
-    for thread in each:
-        thread.join(PATIENCE)
-    for error in raised:
-        raise error
 
 
 # Who holds a cooldown.

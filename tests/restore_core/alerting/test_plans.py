@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from restore_core.alerting.plans import Plan, Plans, read_plans
 from restore_core.errors import FileInvalid
 from restore_core.messages.request import AlternateTarget, CopyOptions, OriginalTarget, Priority
-from restore_core.policy.reviewed_file import MAX_FILE_BYTES
 from tests.restore_core.given import (
     ACCOUNT,
     IDENTITY,
@@ -304,7 +303,6 @@ GOOD = json.dumps(plans_body(plan_body())).encode()
         (b"[" + GOOD + b"]", "must be a JSON object"),
         (b'{"plans":' * 40 + b"1" + b"}" * 40, "is nested 40 deep; at most 32 is allowed"),
         (b'{"plans":' * 100_000, "is nested 100000 deep; at most 32 is allowed"),
-        (GOOD + b" " * MAX_FILE_BYTES, "is larger than 1048576 bytes"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_problem(text: bytes, said: str) -> None:

@@ -11,7 +11,6 @@ import base64
 import copy
 import json
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -28,7 +27,6 @@ from restore_core.errors import FileInvalid
 from restore_core.messages.envelopes import derived_id
 from restore_core.policy.guards import Guards
 from restore_core.times import format_time
-from tests.patience import PATIENCE
 from tests.restore_core.given import RULE_ID, Json, alert_body, plans_body
 from tests.simulators.store import memory_store, rows
 from tests.simulators.world import (
@@ -42,6 +40,7 @@ from tests.simulators.world import (
     request,
     with_settings,
 )
+from tests.threads import hammer
 
 STORM = 1000
 PLAN: Json = {
@@ -365,22 +364,12 @@ def test_copies_of_the_alert_that_started_it_cost_nothing_once_a_later_one_was_s
 def test_a_storm_that_reaches_several_instances_at_once_is_one_restore(world: World) -> None:
     apps = [another(world) for _ in range(4)]
     messages = [world.message(alert(world, f"a{number}")) for number in range(80)]
-    gate, raised = threading.Barrier(8), list[BaseException]()
 
     def run(number: int) -> None:
-        gate.wait(PATIENCE)
-        try:
-            for message in messages[number::8]:
-                apps[number % 4].handle(message, world.now)
-        except BaseException as error:  # noqa: BLE001  (shown by the test)
-            raised.append(error)
+        for message in messages[number::8]:
+            apps[number % 4].handle(message, world.now)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert raised == []
+    hammer(8, run)
     for app in apps:
         app.sweep(world.now)
     world.sweep_until_quiet()

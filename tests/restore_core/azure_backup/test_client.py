@@ -19,6 +19,7 @@ import trustme
 import urllib3.util.connection
 from hypothesis import given
 from hypothesis import strategies as st
+from requests.structures import CaseInsensitiveDict
 
 from restore_core import __version__
 from restore_core.azure_backup import client as arm_module
@@ -236,7 +237,7 @@ def test_doubled_headers_are_read_without_case() -> None:
     assert answer.headers.get("x-ms-CLIENT-request-id") == CLIENT_ID
     assert answer.headers.get("x-ms-request-id") == CLIENT_ID
     assert answer.headers.get("server") == "one, two"
-    assert answer.headers.get("absent") == ""
+    assert "absent" not in answer.headers
 
 
 def test_signed_links_of_four_kilobytes_come_through_whole() -> None:
@@ -396,9 +397,9 @@ def test_retry_after_in_seconds_as_a_date_and_as_nonsense(
 
 def test_a_date_is_measured_from_the_services_clock_and_from_no_other() -> None:
     headers = {"retry-after": "Sun, 22 Nov 2026 08:01:40 GMT"}
-    without = Answer(status=429, headers=arm_module._Headers(headers), body={})
+    without = Answer(status=429, headers=CaseInsensitiveDict(headers), body={})
     assert retry_after(without) is None
-    dated = Answer(status=429, headers=arm_module._Headers(headers | {"date": DATE}), body={})
+    dated = Answer(status=429, headers=CaseInsensitiveDict(headers | {"date": DATE}), body={})
     assert retry_after(dated) == timedelta(seconds=100)
 
 
@@ -411,7 +412,7 @@ def test_a_date_without_a_zone_is_greenwich_time(
     try:
         answer = Answer(
             status=200,
-            headers=arm_module._Headers({"Date": "Sun Nov 22 08:00:00 2026"}),
+            headers=CaseInsensitiveDict({"Date": "Sun Nov 22 08:00:00 2026"}),
             body={},
         )
         assert answer.date == datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -422,7 +423,7 @@ def test_a_date_without_a_zone_is_greenwich_time(
 
 @given(st.text(alphabet=st.characters(max_codepoint=255)))
 def test_any_date_and_any_retry_after_is_read_without_a_crash(text: str) -> None:
-    headers = arm_module._Headers({"Date": text, "Retry-After": text})
+    headers = CaseInsensitiveDict({"Date": text, "Retry-After": text})
     answer = Answer(status=429, headers=headers, body={})
     assert answer.date is None or answer.date.tzinfo is UTC
     wait = retry_after(answer)

@@ -407,7 +407,6 @@ def test_a_job_that_just_began_in_2019() -> None:
     assert job.start_time == datetime(2019, 5, 5, 9, 41, 28, 596928, tzinfo=UTC)
     assert job.files == job.directories == Tally()
     assert job.transferred_mb is None
-    assert job.cancellable is True
     assert job.operation == "Restore"
 
 
@@ -505,28 +504,6 @@ def test_a_job_runs_until_it_says_otherwise_in_a_known_word(
     job = a_job(status=word)
     assert job.end is end
     assert job.status == (word if isinstance(word, str) else "")
-
-
-@pytest.mark.parametrize(
-    ("actions", "cancellable"),
-    [
-        ([1], True),
-        (["Cancellable"], True),
-        (["cancellable", "Retriable"], True),
-        (["1"], True),
-        ([2, "Cancellable"], True),
-        ([], False),
-        ([2], False),
-        (["Retriable"], False),
-        ([None, {}, []], False),
-        (..., True),
-        (None, True),
-        (1, True),
-        ("Cancellable", True),
-    ],
-)
-def test_actions_can_only_deny_a_cancel(actions: object, cancellable: bool) -> None:
-    assert a_job(actionsInfo=actions).cancellable is cancellable
 
 
 @pytest.mark.parametrize(

@@ -133,11 +133,11 @@ def test_01_a_field_that_is_absent_is_not_known_and_no_error() -> None:
     assert (job.end, job.end_time, job.errors, job.files.restored) == (None, None, (), None)
 
 
-@pytest.mark.parametrize(("actions", "can"), [([1], True), (["Cancellable"], True), ([2], False)])
-def test_02_actions_are_read_as_numbers_and_as_words(actions: list[object], can: bool) -> None:
+@pytest.mark.parametrize("actions", [[1], ["Cancellable"], [2]])
+def test_02_actions_may_be_numbers_or_words_after_the_end_too(actions: list[object]) -> None:
     job = read_job({"name": "j1", "properties": {"actionsInfo": actions, "status": "Completed"}})
     assert job is not None
-    assert (job.cancellable, job.end) == (can, JobEnd.COMPLETED)
+    assert job.end is JobEnd.COMPLETED
 
 
 @pytest.mark.parametrize("digits", range(8))

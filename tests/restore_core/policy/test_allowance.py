@@ -6,17 +6,14 @@ is asked for.
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.data.tables import TableServiceClient
 
-from local.storage import Azurite
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Holder, Store
 from restore_core.domain.record import OpenRow, RestoreRecord, hash_key
@@ -26,12 +23,10 @@ from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
 from restore_core.policy.allowance import Allowance, OverLimit, UsedUp
 from restore_core.policy.guards import MAX_STARTS, Guards, Rule
-from restore_core.settings import Storage
-from restore_core.storage.tables import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
 from restore_core.vocabulary import WaitingFor
-from tests.patience import PATIENCE
 from tests.simulators.store import MemoryTables, memory_store, rows
 from tests.simulators.world import VAULT, Calls, Crash, World, elsewhere, request, with_settings
+from tests.threads import hammer
 
 NOW = datetime(2026, 2, 5, 7, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
@@ -42,22 +37,6 @@ OTHER_VAULT = VAULT.replace("vault1", "vault2")
 @pytest.fixture
 def store() -> Store:
     return memory_store(MemoryTables())
-
-
-@pytest.fixture(params=["azurite", "memory"])
-def instances(request: pytest.FixtureRequest) -> Iterator[Callable[[], Store]]:
-    """Make stores on the same tables, one for each instance of the app."""
-    if request.param == "memory":
-        tables = MemoryTables()
-        yield lambda: memory_store(tables)
-        return
-    azurite: Azurite = request.getfixturevalue("azurite")
-    service = TableServiceClient.from_connection_string(azurite.connection_string)
-    with service:
-        for name in (RECORDS_TABLE, OPEN_TABLE, CLAIMS_TABLE):
-            service.create_table_if_not_exists(name)
-    storage = Storage(connection_string=azurite.connection_string)
-    yield lambda: RestoreStore.open(storage, None)
 
 
 def counting(store: Store, **settings: Any) -> Allowance:
@@ -477,26 +456,6 @@ def test_a_limit_of_an_hour_alone_keeps_no_more_starts_than_a_limit_can_be(store
 
 
 # Races.
-
-
-def hammer(threads: int, act: Callable[[int], object]) -> None:
-    """Let threads do something at the same moment; what one raises is raised."""
-    gate, raised = threading.Barrier(threads), list[BaseException]()
-
-    def run(number: int) -> None:
-        gate.wait(PATIENCE)
-        try:
-            act(number)
-        except BaseException as error:  # noqa: BLE001  (raised below)
-            raised.append(error)
-
-    each = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
-    for thread in each:
-        thread.start()
-    for thread in each:
-        thread.join(PATIENCE)
-    for error in raised:
-        raise error
 
 
 def test_instances_that_count_at_once_never_exceed_the_limit(

@@ -15,18 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restore_core.arm_ids import share_id
-from restore_core.domain.record import Decision, RestoreRecord
 from restore_core.errors import FileInvalid, MessageInvalid, Problem
-from restore_core.messages.parsing import read_request
-from restore_core.messages.request import AlternateTarget, RestoreRequest
 from restore_core.policy.guards import (
     MAX_PATTERNS,
     MAX_RULES,
     MAX_STARTS,
-    Allowed,
     Guards,
     NotAllowed,
     OriginalLocation,
+    Rule,
     judge,
     read_guards,
 )
@@ -39,6 +36,7 @@ from tests.restore_core.given import (
     OTHER_ACCOUNT,
     SUBSCRIPTION,
     Json,
+    decided,
     json_values,
     request_body,
 )
@@ -90,28 +88,7 @@ def wrong(text: bytes) -> Sequence[Problem]:
     return raised.value.problems
 
 
-def decided(body: Json, **changes: Any) -> tuple[RestoreRecord, Decision]:
-    """A request, and what it was decided to be: the item that the vault lists is «ledgers»."""
-    request = read_request(body, unproven_copy_options=True)
-    assert isinstance(request, RestoreRequest)
-    target = request.target
-    alternate = target if isinstance(target, AlternateTarget) else None
-    decision = Decision(
-        item_id=ITEM,
-        share="ledgers",
-        account_id=ACCOUNT,
-        point_id="93288",
-        point_time=NOW - timedelta(days=2),
-        why="the newest of 3",
-        target_account_id=alternate.storage_account_id if alternate else ACCOUNT,
-        target_share=alternate.file_share if alternate else "ledgers",
-    )
-    decision = replace(decision, **changes)
-    record = RestoreRecord.accept(request, message_id="m", requested_at=NOW, now=NOW)
-    return replace(record, decision=decision), decision
-
-
-def judged(guards: Guards, request: Json | None = None, **decision: Any) -> Allowed | NotAllowed:
+def judged(guards: Guards, request: Json | None = None, **decision: Any) -> Rule | NotAllowed:
     """Judge the good request with changes, and changes of what it was decided to be."""
     return judge(guards, *decided(request_body(**request or {}), **decision))
 
@@ -120,8 +97,8 @@ def allowed(rules: Json | Sequence[Json], request: Json | None = None, **decisio
     """Return the name of the rule that allows a request."""
     rules = [rules] if isinstance(rules, dict) else rules
     said = judged(guards_of(*rules), request, **decision)
-    assert isinstance(said, Allowed), said
-    return said.rule.name
+    assert isinstance(said, Rule), said
+    return said.name
 
 
 def refused(
@@ -477,7 +454,7 @@ def test_any_value_of_a_field_makes_a_rule_or_problems(field: str, value: object
     except FileInvalid:
         assert all(problem.path.isascii() for problem in wrong(text))
     else:
-        assert isinstance(judged(guards), Allowed | NotAllowed)
+        assert isinstance(judged(guards), Rule | NotAllowed)
 
 
 # Judging: each field refuses and lets through.
@@ -628,7 +605,7 @@ def test_the_age_of_a_recovery_point_counts_by_our_clock_and_not_by_the_senders(
     record, decision = decided(request_body(), point_time=NOW - timedelta(seconds=age))
     record = replace(record, requested_at=NOW + requested, accepted_at=NOW)
     said = judge(guards_of(rule(notOlderThan="PT1H")), record, decision)
-    assert isinstance(said, Allowed) is is_allowed
+    assert isinstance(said, Rule) is is_allowed
 
 
 def test_a_recovery_point_of_an_unknown_age_is_refused() -> None:
@@ -680,8 +657,8 @@ def test_health_counts_only_where_it_is_demanded(demanded: object, status: str) 
 def test_the_first_rule_that_allows_all_of_it_wins() -> None:
     rules = [rule("no", targets=[]), rule("first", maxPerDay=2), rule("second"), rule("third")]
     said = judged(guards_of(*rules))
-    assert isinstance(said, Allowed)
-    assert (said.rule.name, said.rule.max_per_day) == ("first", 2)
+    assert isinstance(said, Rule)
+    assert (said.name, said.max_per_day) == ("first", 2)
 
 
 def test_two_rules_do_not_make_one() -> None:
@@ -938,10 +915,10 @@ def test_another_rule_never_makes_refused_what_was_allowed(
     place = data.draw(st.integers(0, len(rules)))
     more = [*rules[:place], added, *rules[place:]]
     after = judged(guards_of(*numbered(more)), request, **decision)
-    if isinstance(before, Allowed):
-        assert isinstance(after, Allowed)
-    elif isinstance(after, Allowed):
-        assert after.rule.name == f"rule-{place}"
+    if isinstance(before, Rule):
+        assert isinstance(after, Rule)
+    elif isinstance(after, Rule):
+        assert after.name == f"rule-{place}"
 
 
 @given(st.lists(rules_of, min_size=1, max_size=4), requests, decisions)
@@ -951,7 +928,7 @@ def test_rules_allow_what_one_of_them_allows_alone(
     names = [one["name"] for one in numbered(rules)]
     alone = [judged(guards_of(one), request, **decision) for one in numbered(rules)]
     together = judged(guards_of(*numbered(rules)), request, **decision)
-    first = next((one for one in alone if isinstance(one, Allowed)), None)
+    first = next((one for one in alone if isinstance(one, Rule)), None)
     if first is not None:
         assert together == first
     else:
@@ -971,4 +948,4 @@ def test_a_rule_without_one_of_its_conditions_allows_no_less(
     for size in range(1, len(conditions) + 1):
         for left_out in combinations(conditions, size):
             rest = {field: held for field, held in one.items() if field not in left_out}
-            assert isinstance(judged(guards_of(*numbered([rest])), request, **decision), Allowed)
+            assert isinstance(judged(guards_of(*numbered([rest])), request, **decision), Rule)

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restore_core.domain.record import Decision, RestoreRecord
 from restore_core.domain.vault import Tier
-from restore_core.messages.parsing import read_request
-from restore_core.messages.request import AlternateTarget, RestoreRequest
 from restore_core.policy.preflight import IDENTITY_VERSION, Check, Outcome, preflight
 from tests.restore_core.given import (
     ACCOUNT,
     IDENTITY,
     ITEM,
-    NOW,
     OTHER_ACCOUNT,
     SUBSCRIPTION,
     Json,
+    decided,
     request_body,
 )
 
@@ -60,24 +55,9 @@ def checks(
     changes: Json | None = None, *, api_version: str = IDENTITY_VERSION, **decision: Any
 ) -> list[Check]:
     """Look at the good request with changes, and changes of what it was decided to be."""
-    request = read_request(request_body(**changes or {}), unproven_copy_options=True)
-    assert isinstance(request, RestoreRequest)
-    alternate = request.target if isinstance(request.target, AlternateTarget) else None
-    decided = Decision(
-        item_id=ITEM,
-        share="ledgers",
-        account_id=ACCOUNT,
-        point_id="93288",
-        point_time=NOW - timedelta(days=2),
-        why="the newest of 3",
-        target_account_id=alternate.storage_account_id if alternate else ACCOUNT,
-        target_share=alternate.file_share if alternate else "ledgers",
-        protection_state="Protected",
-        tiers=(SNAPSHOT,),
-    )
-    decided = replace(decided, **decision)
-    record = RestoreRecord.accept(request, message_id="m", requested_at=NOW, now=NOW)
-    return preflight(replace(record, decision=decided), decided, api_version=api_version)
+    found: Json = {"protection_state": "Protected", "tiers": (SNAPSHOT,)}
+    record, made = decided(request_body(**changes or {}), **found | decision)
+    return preflight(record, made, api_version=api_version)
 
 
 def check(

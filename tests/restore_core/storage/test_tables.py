@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.data.tables import TableServiceClient, UpdateMode
+from azure.data.tables import UpdateMode
 
-from local.storage import Azurite
+from local.storage import Azurite, make_tables, tables_of
 from restore_core.domain.lifecycle import Event, Phase
 from restore_core.domain.ports import Cancel, Claim, Holder, StoredRequest
 from restore_core.domain.record import MAX_WAITING_CHARACTERS, End, OpenRow, RestoreRecord
@@ -20,10 +20,7 @@ from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
 from restore_core.settings import Storage
 from restore_core.storage.tables import (
-    CLAIMS_TABLE,
-    OPEN_TABLE,
     PARTITIONS,
-    RECORDS_TABLE,
     RestoreStore,
 )
 from restore_core.vocabulary import Reason, WaitingFor
@@ -41,11 +38,8 @@ def store(request: pytest.FixtureRequest) -> Iterator[RestoreStore]:
         yield memory_store(MemoryTables())
         return
     azurite: Azurite = request.getfixturevalue("azurite")
-    service = TableServiceClient.from_connection_string(azurite.connection_string)
-    with service:
-        for name in (RECORDS_TABLE, OPEN_TABLE, CLAIMS_TABLE):
-            service.create_table_if_not_exists(name)
-        yield RestoreStore.open(Storage(connection_string=azurite.connection_string), None)
+    make_tables(azurite.connection_string)
+    yield RestoreStore.open(Storage(connection_string=azurite.connection_string), None)
 
 
 @pytest.fixture
@@ -384,7 +378,7 @@ def test_a_claim_from_before_counts_were_kept_has_folded_nothing(
 
 
 def test_a_missing_table_is_an_outage_and_no_missing_entity(azurite: Azurite) -> None:
-    service = TableServiceClient.from_connection_string(azurite.connection_string, retry_total=0)
+    service = tables_of(azurite.connection_string)
     with service:
         store = RestoreStore(service)
         store._records = service.get_table_client("nosuchtable")
