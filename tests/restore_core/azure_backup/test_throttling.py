@@ -255,7 +255,7 @@ def test_a_quota_holds_the_restores_of_that_vault_for_hours(
             host.post(restore())
         assert wait_for(raised.value) is WaitingFor.QUOTA
         assert send_outcome(raised.value) is SendOutcome.DELAYED
-        assert "held back here" in str(raised.value)
+        assert "not sent: Azure asked for a pause" in str(raised.value)
 
 
 def test_a_quota_of_a_read_holds_nothing() -> None:
