@@ -310,7 +310,7 @@ def test_pauses_of_several_scopes_stand_beside_each_other_until_they_are_over() 
         assert here.pauses().keys() == {vault("vault3").casefold()}
 
 
-def test_what_others_are_asked_to_wait_for_is_read_twice_a_minute_and_not_for_each_call() -> None:
+def test_pauses_of_other_instances_are_read_twice_a_minute() -> None:
     with line(OK) as here:
         read: list[str] = []
         store = memory_store(here.tables)
