@@ -1,10 +1,9 @@
-"""ARM resource ids: parse by segment, format, compare without case.
+"""ARM resource ids: parsed by segment under Azure's name rules, and compared ignoring case.
 
-Knows the name rules of the resource types that a restore touches. Refuses to know what exists: an
-id that parses may still name nothing. Ids come from senders and end in URLs that carry a token, so
-nothing is passed through as text: every id is taken apart, checked and built again.
+Ids come from senders and become part of URLs that carry a token, so no id is passed on as text:
+each is taken apart, checked and built again. A valid id may still name nothing that exists.
 
-Casing is not stable on the wire (`/Subscriptions/`, `resourcegroups`, `Microsoft.storage` all
+The service changes the case of ids (`/Subscriptions/`, `resourcegroups`, `Microsoft.storage` all
 occur), so two ids are the same when their `key` is.
 """
 
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 MAX_ID_CHARACTERS = 1024
-"""Longer than any id of these types with every name at its limit."""
+"""Longer than any id of these types, even with every name at its longest."""
 
 _SUBSCRIPTION = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RESOURCE_GROUP = re.compile(r"[-\w.()]{0,89}[-\w()]")
@@ -26,7 +25,7 @@ _RECOVERY_POINT = re.compile(r"[0-9]{1,19}")
 
 
 class ArmIdError(ValueError):
-    """A text is not the id or the name that was asked for; the message says what to change."""
+    """A text is not the expected id or name; the message says what to change."""
 
 
 class _Keyed:
@@ -51,7 +50,7 @@ class ArmId(_Keyed):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Take `/subscriptions/…/resourceGroups/…/providers/…/type/name[/type/name…]` apart.
+        """Parse `/subscriptions/…/resourceGroups/…/providers/…/type/name[/type/name…]`.
 
         Raises:
             ArmIdError: the text is not such an id, or a name breaks Azure's rules.
@@ -91,7 +90,7 @@ class ArmId(_Keyed):
         )
 
     def has_type(self, provider: str, *kinds: str) -> bool:
-        """Tell whether this is an id of the type `provider/kinds…`, compared without case."""
+        """Tell whether this is an id of the type `provider/kinds…`, ignoring case."""
         here = [self.provider, *(kind for kind, _ in self.path)]
         return [word.casefold() for word in here] == [
             word.casefold() for word in (provider, *kinds)
@@ -159,9 +158,7 @@ class IdentityId(_ResourceId):
 
 @dataclass(frozen=True, kw_only=True)
 class ProtectedItemId(_Keyed):
-    """A file share that a vault protects: the vault and the service's names of container and
-    item.
-    """
+    """A protected file share: its vault, and the service's names of container and item."""
 
     vault: VaultId
     container: str
@@ -171,8 +168,8 @@ class ProtectedItemId(_Keyed):
     def parse(cls, text: str) -> Self:
         """Parse a protected item's ARM id; raises `ArmIdError`.
 
-        The restore document reads the names off an id with `/protectableItems/`; restores need the
-        protected item's id, so the other is refused with that word.
+        Microsoft's page on restores takes the names from an id with `/protectableItems/`. A restore
+        needs the protected item's id, so the other is refused with a message that says so.
         """
         arm_id = ArmId.parse(text)
         kinds = ("vaults", "backupFabrics", "protectionContainers")
@@ -202,7 +199,7 @@ class ProtectedItemId(_Keyed):
 
 
 def check_file_share(name: str) -> str:
-    """Return the name when it is a file share's: 3 to 63 of `a-z 0-9 -`; raises `ArmIdError`."""
+    """Check the name of a file share, 3 to 63 of `a-z 0-9 -`; raises `ArmIdError`."""
     return _checked(
         _FILE_SHARE,
         name,
@@ -211,9 +208,9 @@ def check_file_share(name: str) -> str:
 
 
 def check_recovery_point(name: str) -> str:
-    """Return the name when it is a recovery point's: 1 to 19 digits; raises `ArmIdError`.
+    """Check the name of a recovery point, 1 to 19 digits; raises `ArmIdError`.
 
-    It stays text: 19 digits do not fit a double, and JSON readers are free to use one.
+    It stays text, since a JSON reader may read a number as a double, which rounds 19 digits.
     """
     return _checked(_RECOVERY_POINT, name, "a recovery point's id is a text of 1 to 19 digits")
 

@@ -1,19 +1,19 @@
-"""What can go wrong.
+"""The exceptions of this package.
 
     RestoreError
     ├── SettingsError            the app cannot start; every problem is listed
     ├── FileInvalid              a reviewed file cannot be used; every problem is listed
-    ├── MessageInvalid           a message is no request; every problem is listed
-    ├── LookupFailed             the vault was read, and what was asked for is not there
+    ├── MessageInvalid           a message is not accepted; every problem is listed
+    ├── LookupFailed             the vault's list was read and has no single match
     ├── StoreError
-    │   ├── Conflict             somebody else changed the entity first
+    │   ├── Conflict             another instance changed the entity first
     │   └── StoreUnavailable     tables or queues did not answer
-    └── ArmError                 a call to ARM did not give a usable answer
-        ├── NotSent              it certainly never left this machine
-        ├── NoAnswer             it may have arrived; nothing usable came back
-        └── ArmAnswer            an HTTP answer other than the one wanted
+    └── ArmError                 a call to ARM got no usable answer
+        ├── NotSent              the request certainly did not leave this machine
+        ├── NoAnswer             the request may have arrived, but no usable answer came
+        └── ArmAnswer            ARM answered with an error
 
-Exceptions carry facts; `azure_backup/failures.py` decides what those of calls to ARM mean.
+Exceptions carry facts; `azure_backup/failures.py` decides what an `ArmError` means.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from restore_core.vocabulary import Reason, Rejection
 
 
 class RestoreError(Exception):
-    """The root of everything that this package raises on purpose."""
+    """The base of all exceptions that this package raises on purpose."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that is wrong with an input: where, what, and what was probably meant."""
+    """One mistake in an input: its place, what is wrong, and the field that was probably meant."""
 
     path: str
     message: str
@@ -57,10 +57,7 @@ class _ProblemsError(RestoreError):
 
 
 class MessageInvalid(_ProblemsError):  # noqa: N818  (a fact about the message)
-    """A message cannot be taken as a request.
-
-    `request_id` is what could be read of it.
-    """
+    """A message is not accepted. `request_id` is its id where that could be read."""
 
     def __init__(
         self, problems: Sequence[Problem], *, reason: Rejection, request_id: str | None = None
@@ -76,7 +73,7 @@ class FileInvalid(_ProblemsError):  # noqa: N818  (a fact about the file)
 
 
 class LookupFailed(RestoreError):  # noqa: N818  (an answer of the vault, not our fault)
-    """The lists were read to the end and hold no single match."""
+    """The vault's list was read to the end and holds no match, or several."""
 
     def __init__(self, message: str, *, reason: Reason) -> None:
         """Keep the reason."""
@@ -85,23 +82,23 @@ class LookupFailed(RestoreError):  # noqa: N818  (an answer of the vault, not ou
 
 
 class StoreError(RestoreError):
-    """Tables or queues did not do as they were told."""
+    """A call to tables or queues failed."""
 
 
 class Conflict(StoreError):  # noqa: N818
-    """The entity was changed, or made, by somebody else first."""
+    """Another instance changed, inserted or deleted the entity first."""
 
 
 class StoreUnavailable(StoreError):  # noqa: N818
-    """Storage did not answer, or answered that it cannot; whether it acted is unknown."""
+    """Storage did not answer, or answered with an error; the write may be done all the same."""
 
 
 class ArmError(RestoreError):
-    """A call to ARM did not give the answer that was wanted."""
+    """A call to ARM got no usable answer."""
 
 
 class NotSent(ArmError):  # noqa: N818
-    """The request certainly did not reach ARM: refused, no name, no TLS, no token, out of time."""
+    """The request certainly did not reach ARM: no connection, no token, or no time left."""
 
 
 class NoAnswer(ArmError):  # noqa: N818
@@ -109,10 +106,10 @@ class NoAnswer(ArmError):  # noqa: N818
 
 
 class ArmAnswer(ArmError):  # noqa: N818
-    """ARM answered with something else than was wanted.
+    """ARM answered with an error.
 
-    `code` and `message` are the service's own, empty when the body had none; `retry_after` is what
-    the header said; `gateway` is true when ARM itself answered and not the backup service;
+    `code` and `message` are the service's own, empty when the body had none; `retry_after` is the
+    header's value; `gateway` is true when ARM itself answered and not the backup service;
     `request_id` is the correlation id that support asks for.
     """
 

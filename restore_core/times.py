@@ -1,8 +1,7 @@
-"""Times and durations as senders write them and as events show them.
+"""Times and durations in messages and events: RFC 3339 times and ISO 8601 durations.
 
-Knows RFC 3339 times and the ISO 8601 durations that a message may hold. Refuses to know the clock:
-`now` is always passed in. The service writes times in another form, which `azure_backup/wire.py`
-reads.
+The clock is never read here; `now` is always passed in. The service writes times in another form,
+which `azure_backup/wire.py` reads.
 """
 
 from __future__ import annotations
@@ -31,14 +30,12 @@ def parse_time(text: str) -> datetime:
 
 
 def format_time(time: datetime) -> str:
-    """Write an aware time as RFC 3339 in UTC: `…Z`, with a fraction only where there is one."""
+    """Write an aware time as RFC 3339 in UTC: `…Z`, with a fraction only if it has one."""
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a positive ISO 8601 duration of days, hours, minutes and seconds; raises
-    `ValueError`.
-    """
+    """Read a positive ISO 8601 duration of days down to seconds; raises `ValueError`."""
     match = _DURATION.fullmatch(text)
     if not match:
         raise ValueError(
@@ -58,5 +55,5 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Write a duration as ISO 8601 seconds, the one spelling that needs no rules."""
+    """Write a duration as ISO 8601 seconds, so that each duration has one spelling."""
     return f"PT{duration.total_seconds():f}".rstrip("0").rstrip(".") + "S"

@@ -1,6 +1,6 @@
-"""The closed lists of words that events, records and answers hold.
+"""The closed lists of words in events, records and answers.
 
-Consumers switch on these words, so a word is never changed, and each is written here alone.
+Consumers compare these words, so a word is never changed, and only this module spells it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a request ended as it did. A closed list: consumers switch on it."""
+    """Why a request ended in its phase."""
 
     JOB_COMPLETED = "JobCompleted"
     JOB_COMPLETED_WITH_WARNINGS = "JobCompletedWithWarnings"
@@ -35,7 +35,7 @@ class Reason(StrEnum):
 
 
 class Rejection(StrEnum):
-    """Why a message is no request. A closed list, too."""
+    """Why a message was answered and not accepted."""
 
     UNREADABLE = "Unreadable"
     INVALID = "Invalid"
@@ -61,7 +61,7 @@ class WaitingFor(StrEnum):
 
 
 class ErrorClass(StrEnum):
-    """What kind of trouble it is, for whoever reads a completion."""
+    """The kind of an error, by which the reader of a completion decides what to do."""
 
     RETRYABLE = "Retryable"
     QUOTA = "Quota"

@@ -1,7 +1,7 @@
-"""Settings to a Reconciler, or to an Intake: the one place where the parts meet.
+"""Builds the engine and the HTTP intake from settings: the one place that chooses the parts.
 
-Knows which class fills which port, and where tokens come from. Used by every entry point. Imports
-what asks for tokens only where a token is asked for: a loopback endpoint never gets one.
+Every entry point uses it. The library for tokens is imported only when a token is needed, which is
+never for a loopback endpoint.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The app's folder: where the files are that are deployed with it."""
+"""The app's folder, which holds the files that are deployed with it."""
 
 
 class EntraTokens:
     """Tokens for ARM from the app's identity; the library keeps them until they expire."""
 
     def __init__(self, *, scope: str, client_id: str, authority: str) -> None:
-        """Remember what to ask; nothing is asked yet."""
+        """Store the parameters; the first token is requested when one is needed."""
         self._scope = scope
         self._client_id = client_id
         self._authority = authority
@@ -58,12 +58,12 @@ class EntraTokens:
         try:
             return source.get_token(self._scope).token
         except AzureError as error:
-            # The library's text can quote an answer of the identity service: keep it out of events.
+            # The library's message can quote the identity service, so events get only its type.
             raise NotSent(f"no token for ARM: {type(error).__name__}") from error
 
 
 def credential(client_id: str, authority: str) -> TokenCredential:
-    """Make the credential of the app: its managed identity, or whoever is signed in on a laptop."""
+    """Make the app's credential: its managed identity, or on a laptop the signed-in person's."""
     from azure.identity import DefaultAzureCredential, ManagedIdentityCredential  # noqa: PLC0415
 
     if client_id:
@@ -89,7 +89,7 @@ def build(environment: Mapping[str, str]) -> Reconciler:
         tokens=tokens,
         connect_limit=settings.arm_connect,
         answer_limit=settings.arm_answer,
-        # What listens on this machine has no limits of its own.
+        # An emulator on this machine has no rate limits.
         throttle=SharedThrottle(store, buckets=OURS if tokens is not None else None),
     )
     return Reconciler(
@@ -110,7 +110,7 @@ def build(environment: Mapping[str, str]) -> Reconciler:
 
 
 def build_intake(environment: Mapping[str, str]) -> Intake:
-    """Build what answers HTTP, with no way to ARM; raises `SettingsError`."""
+    """Build the HTTP intake, which has no access to ARM; raises `SettingsError`."""
     _keep_libraries_quiet()
     settings = Settings.read(environment)
     queues, store = _storage(settings)
@@ -120,15 +120,15 @@ def build_intake(environment: Mapping[str, str]) -> Intake:
 
 
 def _keep_libraries_quiet() -> None:
-    # These write headers and URLs at INFO: signed links and account names have no place in a log.
+    # At INFO these log headers and URLs with signed links and account names.
     for name in ("azure", "msal", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # A cut-off answer is an outcome here, with its own line; this one brings a traceback and a URL.
+    # A cut-off answer has a log line of ours; urllib3's would add a traceback and a URL.
     logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
 def _storage(settings: Settings) -> tuple[Queues, RestoreStore]:
-    """Open queues and tables, by one credential where there is no connection string."""
+    """Open queues and tables, with one credential if there is no connection string."""
     storage = settings.storage
     keyless = None
     if not storage.connection_string:
@@ -137,7 +137,7 @@ def _storage(settings: Settings) -> tuple[Queues, RestoreStore]:
 
 
 def _guards(setting: str) -> Callable[[], Guards | None]:
-    """Return what reads the guards; a relative path is below the app's folder."""
+    """Return the function that reads the guards; a relative path is below the app's folder."""
     if setting == NO_GUARDS:
         return lambda: None
     return ReviewedFile(ROOT / setting, read_guards).read

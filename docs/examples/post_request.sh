@@ -10,7 +10,7 @@ curl --fail-with-body --silent --show-error "$RESTORE_URL/api/restores" \
   --header "x-functions-key: $POST_RESTORE_KEY" --header "Content-Type: application/json" \
   --data "${request:?is empty: write the request to request.json}"
 
-# 404 until the message is read; `event` is there as soon as the request has ended.
+# The answer is 404 until the message is read; it has an `event` as soon as the request has ended.
 while true; do
   answer=$(curl --silent --show-error --write-out '\n%{http_code}' \
     --header "x-functions-key: $GET_RESTORE_KEY" \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Publish an event, as one who is EventGrid Data Sender of the topic.
+# Publish an event. The signed-in person needs the role EventGrid Data Sender on the topic.
 set -euo pipefail
 : "${TOPIC_GROUP:?is empty: name the resource group of the topic}"
 : "${TOPIC_NAME:?is empty: name the topic}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Put a request on the queue, as whoever is signed in.
+# Put a request on the queue, as the person who is signed in to az.
 set -euo pipefail
 : "${RESTORE_STORAGE_ACCOUNT:?is empty: name the storage account of the app}"
 

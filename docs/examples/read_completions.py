@@ -11,11 +11,11 @@ from azure.storage.queue import QueueClient
 
 QUEUE = os.environ.get("RESTORE_COMPLETION_QUEUE", "restore-completions")
 LEASE_SECONDS = 300
-"""Longer than `act` takes: until then nobody else sees the message."""
+"""Longer than `act` takes: until then no other reader sees the message."""
 
 
 def open_queue() -> QueueClient:
-    """Open the queue as whoever is signed in; on the local stack, by STORAGE."""
+    """Open the queue with the signed-in identity; on the local stack, by STORAGE."""
     if "STORAGE" in os.environ:
         return QueueClient.from_connection_string(os.environ["STORAGE"], QUEUE)
     url = f"https://{os.environ['RESTORE_STORAGE_ACCOUNT']}.queue.core.windows.net"
@@ -23,7 +23,7 @@ def open_queue() -> QueueClient:
 
 
 def act(event: dict[str, Any]) -> None:
-    """Do what has to follow. An exception brings the event back."""
+    """React to an event. After an exception the event comes back."""
     data = event["data"]
     if event["type"] == "azurefilesrestore.MessageRejected.v1":
         print("no request:", event["subject"], data["reason"], data["message"], data["problems"])
@@ -49,12 +49,12 @@ def act(event: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Deal with all that is there now."""
+    """Handle all events that are on the queue now."""
     with closing(sqlite3.connect("seen.sqlite")) as seen, open_queue() as completions:
         seen.execute("CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY)")
         for message in completions.receive_messages(visibility_timeout=LEASE_SECONDS):
             event = json.loads(message.content)
-            with seen:  # one transaction: the id is kept where `act` came through
+            with seen:  # one transaction: the id is stored only if `act` succeeds
                 added = seen.execute("INSERT OR IGNORE INTO seen VALUES (?)", (event["id"],))
                 if added.rowcount:
                     act(event)

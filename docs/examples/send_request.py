@@ -11,7 +11,7 @@ QUEUE = os.environ.get("RESTORE_REQUEST_QUEUE", "restore-requests")
 
 
 def open_queue() -> QueueClient:
-    """Open the queue as whoever is signed in; on the local stack, by STORAGE."""
+    """Open the queue with the signed-in identity; on the local stack, by STORAGE."""
     if "STORAGE" in os.environ:
         return QueueClient.from_connection_string(os.environ["STORAGE"], QUEUE)
     url = f"https://{os.environ['RESTORE_STORAGE_ACCOUNT']}.queue.core.windows.net"
@@ -19,10 +19,10 @@ def open_queue() -> QueueClient:
 
 
 def main() -> None:
-    """Send the file as it is."""
+    """Send the file unchanged."""
     request = Path(sys.argv[1]).read_text(encoding="utf-8")
     with open_queue() as requests:
-        # By itself a message is gone after seven days, read or not; -1 keeps it.
+        # By default a message is deleted after seven days, read or not; -1 keeps it.
         message = requests.send_message(request, time_to_live=-1)
     print("sent as the message", message.id)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The same topic, delivered over HTTP instead. The function's key is a part of the address.
+# The same topic, delivered over HTTP. The function's key is a part of the address.
 set -euo pipefail
 : "${TOPIC_GROUP:?is empty: name the resource group of the topic}"
 : "${TOPIC_NAME:?is empty: name the topic}"

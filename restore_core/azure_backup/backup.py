@@ -1,9 +1,7 @@
-"""Azure Backup's part of ARM: items, recovery points, Resource Guards, the restore POST,
-operations, jobs, cancel.
+"""The calls to Azure Backup: items, recovery points, Resource Guards, restore, operations, jobs.
 
-Knows the URLs and the lists, which it reads to their last page and sorts itself. Refuses to know
-why it is asked. The calls are the ones that recorded traffic shows, and no others: each is an
-action that the app's role must have.
+A list is read to its last page and sorted here. Only calls that recorded traffic shows are made,
+since the app's role must allow each of them.
 """
 
 from __future__ import annotations
@@ -51,10 +49,10 @@ _MAX_NAMED = 10
 
 
 class RestorePost:
-    """A restore POST that is ready to go."""
+    """A restore POST that is ready to be sent."""
 
     def __init__(self, post: PreparedPost) -> None:
-        """Wrap what is prepared."""
+        """Wrap the prepared POST."""
         self._post = post
 
     def renew_token(self) -> None:
@@ -65,8 +63,8 @@ class RestorePost:
         """Send it once and return the operation's id.
 
         Raises:
-            ArmError: `failures.send_outcome` says what it means. A 202 whose operation cannot be
-                read is `NoAnswer`: the restore may run, and only the job list tells.
+            ArmError: `failures.send_outcome` says what it means. A 202 without a readable
+                operation id is `NoAnswer`: the restore may run, and only the job list shows it.
         """
         answer = self._post.send()
         if answer.status != 202:
@@ -78,10 +76,10 @@ class RestorePost:
 
 
 def operation_id_of(answer: Answer) -> str | None:
-    """Read the operation's id off a 202.
+    """Read the operation's id from the headers of a 202.
 
-    The header URLs are signed and 3 to 4 KB long since 2024, and the unsigned vault route answers
-    to the id alone: nothing else of them is worth keeping. A cut-off header yields no id.
+    Only the id is kept: the header URLs are signed and 3 to 4 KB long since 2024, while the
+    unsigned vault route needs the id alone. A cut-off header yields no id.
     """
     for name in ("Azure-AsyncOperation", "Location"):
         match = _OPERATION_ID.search(answer.headers.get(name, ""))
@@ -95,16 +93,16 @@ Listed = TypeVar("Listed")
 
 @dataclass
 class _Entry(Generic[Listed]):
-    """A list of a vault, as read at a time of the monotonic clock."""
+    """A vault's list, and when it was read by the monotonic clock."""
 
     read_at: float
     rows: tuple[Listed, ...]
 
 
 class _Cache(Generic[Listed]):
-    """One list of each vault, kept for some seconds. Safe to share between threads.
+    """One list for each vault, kept for some seconds. Safe to share between threads.
 
-    An error of `read` goes to the caller and is not kept.
+    An error of `read` is raised to the caller and not cached.
     """
 
     def __init__(self, read: Callable[[VaultId], tuple[Listed, ...]], seconds: float) -> None:
@@ -114,7 +112,7 @@ class _Cache(Generic[Listed]):
         self._entries: dict[str, _Entry[Listed]] = {}
 
     def get(self, vault: VaultId, *, fresh: bool = False) -> tuple[Listed, ...]:
-        """Return a vault's list: the kept one unless it is too old, or a `fresh` one is wanted."""
+        """Return a vault's list; read it anew if it is too old, or if `fresh` asks for that."""
         with self._lock:
             entry = self._entries.get(vault.key)
         if entry and not fresh and time.monotonic() - entry.read_at < self._seconds:
@@ -125,7 +123,7 @@ class _Cache(Generic[Listed]):
         return rows
 
     def is_old(self, vault: VaultId) -> bool:
-        """Whether the list may be older than the request that looks into it."""
+        """Whether the cached list may lack an item that was protected just now."""
         with self._lock:
             entry = self._entries.get(vault.key)
         return entry is not None and time.monotonic() - entry.read_at > 1
@@ -135,8 +133,8 @@ class AzureBackup:
     """The vaults behind one ARM endpoint. Safe to share between threads."""
 
     def __init__(self, arm: ArmClient, *, name_cache: timedelta) -> None:
-        """Keep item lists and Resource Guards for `name_cache`: they hardly change, and a storm
-        asks for the same ones.
+        """Cache item lists and Resource Guards for `name_cache`: they change rarely, and a storm
+        of requests asks for the same ones.
         """
         self._arm = arm
         self._items = _Cache(self._read_items, name_cache.total_seconds())
@@ -153,7 +151,7 @@ class AzureBackup:
         items = self._items.get(vault)
         found = _matching(items, request)
         if not found and self._items.is_old(vault):
-            # A share that was protected a minute ago is not in an older list.
+            # A share that was protected a minute ago is missing in an older list.
             items = self._items.get(vault, fresh=True)
             found = _matching(items, request)
         if len(found) == 1:
@@ -174,10 +172,10 @@ class AzureBackup:
     def choose_point(
         self, item: ProtectedItem, request: RestoreRequest, *, requested_at: datetime
     ) -> ChosenPoint:
-        """Choose the recovery point that a request asks for, out of the whole list.
+        """Choose the recovery point that a request asks for from the item's whole list.
 
         Raises:
-            LookupFailed: no point is the one; the message says what was searched and what is near.
+            LookupFailed: no point matches; the message says what was searched and lists others.
             ArmError: the list could not be read.
         """
         rows = self._pages(self._arm.url(f"{item.id}/recoveryPoints"))
@@ -190,15 +188,15 @@ class AzureBackup:
         return choose(points, request, requested_at=requested_at)
 
     def resource_guard_requests(self, vault: VaultId) -> tuple[str, ...]:
-        """Return what a restore's body must carry as `resourceGuardOperationRequests`, empty where
-        no Resource Guard protects restores; raises `ArmError`.
+        """Return the ids that a restore's body must carry as `resourceGuardOperationRequests`,
+        empty where no Resource Guard protects restores; raises `ArmError`.
         """
         return self._guards.get(vault)
 
     def prepare_restore(
         self, item: ProtectedItemId, point_id: str, body: str, client_request_id: str
     ) -> RestorePost:
-        """Make the restore POST ready; raises `NotSent` when there is no token."""
+        """Prepare the restore POST; raises `NotSent` when there is no token."""
         url = self.restore_url(item, point_id)
         return RestorePost(self._arm.prepare_post(url, body, client_request_id))
 
@@ -221,11 +219,11 @@ class AzureBackup:
     def jobs(self, vault: VaultId, *, since: datetime, now: datetime) -> JobListing:
         """List the vault's restore jobs from a day before `since`, to the last page.
 
-        The status is never part of the filter: a job that just ended must not fall out of sight.
-        Both clocks may be a day off.
+        The filter names no status, since a job that has just ended must stay in the list. A day is
+        added at both ends, since both clocks may be off by as much.
 
         Raises:
-            ArmError: a page could not be read; a part of a list counts for nothing.
+            ArmError: a page could not be read; a part of the list is never returned.
         """
         odata = (
             "operation eq 'Restore' and backupManagementType eq 'AzureStorage' and "
@@ -239,7 +237,7 @@ class AzureBackup:
         return JobListing(jobs=tuple(jobs), started=dates[0], ended=dates[-1])
 
     def cancel(self, vault: VaultId, job_id: str) -> None:
-        """Ask for a job to be cancelled; raises `ArmError`. Only the job tells whether it was."""
+        """Ask for a job to be cancelled; raises `ArmError`. Later the job shows whether it was."""
         post = self._arm.prepare_post(self._arm.url(f"{vault}/backupJobs/{job_id}/cancel"))
         try:
             answer = post.send()
@@ -268,11 +266,11 @@ class AzureBackup:
             for row in _rows(page)
             for one in read_guard_requests(row)
         )
-        # Several proxies may stand for one guard.
+        # Several proxies may belong to one guard.
         return tuple(dict.fromkeys(requests))
 
     def _pages(self, url: str) -> Iterator[tuple[Answer, Mapping[str, Any]]]:
-        """Read a list to its last page; raises `ArmError` rather than give a part of it."""
+        """Read a list to its last page; raises `ArmError` when a page cannot be read."""
         seen: set[str] = set()
         while True:
             if url in seen or len(seen) >= _MAX_PAGES:
@@ -293,7 +291,7 @@ class AzureBackup:
 def choose(
     points: Sequence[RecoveryPoint], request: RestoreRequest, *, requested_at: datetime
 ) -> ChosenPoint:
-    """Choose a recovery point; the list's own order means nothing. Raises `LookupFailed`."""
+    """Choose a recovery point, by time and not by the list's order; raises `LookupFailed`."""
     usable = [point for point in points if not point.soft_deleted]
     dated = sorted(
         ((point.time, point) for point in usable if point.time is not None),
@@ -301,7 +299,7 @@ def choose(
     )
     match request.recovery_point:
         case PointById(id=wanted):
-            # Ids are unique, so a point without a readable time can still be meant.
+            # Ids are unique, so a point without a readable time can be named, too.
             for point in usable:
                 if point.id == wanted:
                     return ChosenPoint(point=point, why="named by its id")
@@ -357,7 +355,7 @@ def _matching(items: Sequence[ProtectedItem], request: RestoreRequest) -> list[P
 
 
 def _is_account(item: ProtectedItem, account_id: str) -> bool:
-    """Compare by the whole id where the item lists one, else by the container's last name."""
+    """Compare the account's whole id if the item lists one, else the container's last name."""
     if item.account is not None:
         return item.account.key == account_id.casefold()
     return item.account_name.casefold() == account_id.rpartition("/")[2].casefold()
@@ -384,5 +382,5 @@ def _rows(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _odata_time(time_of: datetime) -> str:
-    """Write a time as every client of this list does: a 12-hour clock, in UTC."""
+    """Write a time in the form of this filter: UTC on a 12-hour clock, as azure-cli does."""
     return time_of.strftime("%Y-%m-%d %I:%M:%S %p")

@@ -1,12 +1,11 @@
 """Calls to Azure Resource Manager: one request, one answer or one exact error.
 
-Knows tokens, timeouts, error bodies, `Retry-After` and the one origin that a token may go to.
-Refuses to know backups, and never tries anything twice: the sweep is the only retry authority.
+The client never retries, since the sweep alone decides when to try again; only a read whose token
+was refused is repeated once with a new one. A token goes to the configured origin only.
 
-Two things are stricter than an HTTP library is by itself. Whether a request was *sent* is not
-guessed from the kind of exception: the connection notes when the first byte is handed to its
-socket. And the time for an answer is one deadline for all of it, since a socket's timeout starts
-anew with every byte.
+Two things are stricter than in an HTTP library. The connection notes when the first byte of a
+request is handed to the socket, so that «sent» is a fact and not guessed from an exception. One
+deadline covers the whole answer, since a socket's timeout starts anew with every byte.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from restore_core.errors import ArmAnswer, NoAnswer, NotSent
 from restore_core.messages.decoding import with_valid_text
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
-"""A page of a list is far below this; an answer above it is no answer."""
+"""Far above any page of a list; a larger answer counts as unusable."""
 MAX_TEXT = 2000
 _LINE_BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TOKEN = re.compile(r"""\bbearer\s+[^\s"'<>]+""", re.IGNORECASE)
@@ -57,18 +56,18 @@ class TokenSource(Protocol):
 
 
 class Throttle(Protocol):
-    """What holds calls back that Azure would refuse, or that others need room for."""
+    """Stops calls that Azure would refuse, or whose quota other tools need."""
 
     def admit(self, url: str, *, writes: bool) -> None:
-        """Let a call pass; raises `ArmAnswer`, 429, where it must wait."""
+        """Let a call pass; raises `ArmAnswer` with 429 when it must wait."""
         ...
 
     def note(self, url: str, headers: Mapping[str, str], *, writes: bool) -> None:
-        """Learn from an answer."""
+        """Read from an answer's headers how much is left."""
         ...
 
     def note_refusal(self, url: str, error: ArmAnswer, *, writes: bool) -> None:
-        """Learn from a refusal."""
+        """Keep the pause that a refusal asks for."""
         ...
 
 
@@ -79,7 +78,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: Mapping[str, Any]
-    """The JSON object, empty when the body was empty or something else."""
+    """The JSON object; empty when the body was no JSON object."""
 
     @property
     def date(self) -> datetime | None:
@@ -88,7 +87,7 @@ class Answer:
 
 
 class _Exchange:
-    """What has become of one request so far; cut off when it takes too long."""
+    """The state of one request: whether it was sent, and whether its deadline has passed."""
 
     def __init__(self) -> None:
         self.sent = False
@@ -96,11 +95,11 @@ class _Exchange:
         self.late = False
 
     def cut(self) -> None:
-        """Wake the reader, in whichever thread, with the end of the stream."""
+        """Shut the socket down, so that the reading thread sees the end of the stream."""
         self.late = True
         if self.sock is not None:
             with suppress(OSError):
-                # Not SSLSocket.shutdown, which takes the TLS object from under the reader.
+                # SSLSocket.shutdown would drop the TLS object while the other thread reads.
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
 
@@ -114,8 +113,8 @@ _current = _Current()
 
 
 class _Noting(HTTPConnection):
-    """A connection that notes when a request's first byte goes out; a proxy's tunnel is no
-    request.
+    """A connection that notes when a request's first byte is sent; a proxy's CONNECT does not
+    count.
     """
 
     _connecting = False
@@ -134,7 +133,7 @@ class _Noting(HTTPConnection):
             exchange = _current.exchange
             exchange.sock = self.sock
             if exchange.late:
-                # Connecting took all the time, several addresses perhaps: the deadline is behind.
+                # Connecting, perhaps to several addresses, took longer than the whole deadline.
                 raise TimeoutError("too late to be sent")
             exchange.sent = True
         super().send(data)
@@ -153,7 +152,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Plain pools of noting connections, without any retry."""
+    """Connection pools of noting connections, without retries."""
 
     _POOLS = {"http": _Pool, "https": _TlsPool}
 
@@ -168,21 +167,20 @@ class _Adapter(HTTPAdapter):
 
 
 class _TooLargeError(ValueError):
-    """The answer goes beyond the limit."""
+    """The answer is larger than `MAX_BODY_BYTES`."""
 
 
 class _Session(requests.Session):
-    """A session for which a redirect is an answer like any other."""
+    """A session that returns a redirect like any other answer."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Name none: unasked, requests would prepare the next call, and trip over odd addresses."""
+        """Return none, since requests would prepare the next call and fail on odd addresses."""
 
 
 class _Bearer(AuthBase):
     """Sets the token, for the configured origin only.
 
-    An auth object keeps requests from looking into `.netrc`, so one is passed even where no token
-    is.
+    It is passed even without a token, since an auth object keeps requests from reading `.netrc`.
     """
 
     def __init__(self, origin: Origin, token: str | None) -> None:
@@ -209,16 +207,16 @@ class PreparedPost:
     def renew_token(self) -> None:
         """Replace the token that was refused; raises `NotSent` when there is none.
 
-        Not a part of `send`: asking for a token takes its time, and a caller may have to send soon
-        or not at all.
+        It is no part of `send`, since getting a token takes time and the caller's deadline for the
+        POST may pass meanwhile.
         """
         self._token = self._client.bearer_token(refresh=True)
 
     def send(self) -> Answer:
-        """Send it on a connection that nobody used before.
+        """Send the POST on a new connection.
 
         Raises:
-            NotSent, NoAnswer, ArmAnswer: which `failures.send_outcome` tells apart.
+            NotSent, NoAnswer, ArmAnswer: `failures.send_outcome` says what each means.
         """
         with self._client.new_session() as session:
             return self._client.exchange(
@@ -244,8 +242,8 @@ class ArmClient:
         answer_limit: timedelta,
         throttle: Throttle | None = None,
     ) -> None:
-        """Take the endpoint's origin as the only one; `tokens` is `None` for a loopback endpoint,
-        and plain http is never given one.
+        """Set the only origin that is called. `tokens` is `None` for a loopback endpoint; over
+        plain http no token is ever sent.
         """
         self._endpoint = endpoint.rstrip("/")
         self._origin = Origin.of(endpoint)
@@ -265,7 +263,7 @@ class ArmClient:
         """Read a URL of the endpoint, such as `url()` or a `nextLink`.
 
         Raises:
-            NotSent, NoAnswer, ArmAnswer: the answer was not a usable 200 or 204.
+            NotSent, NoAnswer, ArmAnswer: there was no usable 200 or 204.
         """
         if self._throttle is not None:
             self._throttle.admit(url, writes=False)
@@ -278,18 +276,18 @@ class ArmClient:
         return self.exchange(self._session, "GET", url, token=self.bearer_token(refresh=True))
 
     def prepare_post(self, url: str, body: str = "", client_request_id: str = "") -> PreparedPost:
-        """Make everything ready for a POST.
+        """Prepare a POST, token included.
 
         Raises:
             NotSent: there is no token.
-            ArmAnswer: it would be refused now; see `Throttle`.
+            ArmAnswer: the throttle stops it.
         """
         if self._throttle is not None:
             self._throttle.admit(url, writes=True)
         return PreparedPost(self, url, body, client_request_id or str(uuid.uuid4()))
 
     def new_session(self) -> requests.Session:
-        """Make a session with no connection in it."""
+        """Make a session without open connections."""
         session = _Session()
         session.mount("http://", _Adapter())
         session.mount("https://", _Adapter())
@@ -334,7 +332,7 @@ class ArmClient:
                     timeout=(self._connect, self._answer),
                     allow_redirects=False,
                     stream=True,
-                    # A proxy for this machine itself would be a mistake of the environment.
+                    # A proxy from the environment must not be used for this machine itself.
                     proxies={"no_proxy": self._origin.host} if self._origin.is_loopback else None,
                 )
                 with response:
@@ -346,14 +344,14 @@ class ArmClient:
                 raise NotSent(f"the request was not sent: {what}") from error
             raise NoAnswer(f"no usable answer came: {what}") from error
         if exchange.late:
-            # Cut off, headers look as if they had ended: what came is no answer.
+            # http.client takes the cut in the headers for their end: the answer is not whole.
             raise NoAnswer("no usable answer came: too slow")
         return self._noted(url, response, content, writes=method != "GET")
 
     def _noted(
         self, url: str, response: requests.Response, content: bytes, *, writes: bool
     ) -> Answer:
-        """Return a good answer, or raise `ArmAnswer`; the throttle learns from both."""
+        """Return a good answer or raise `ArmAnswer`; report either to the throttle."""
         try:
             answer = _checked(response, content)
         except ArmAnswer as error:
@@ -375,7 +373,7 @@ class ArmClient:
 
 @contextmanager
 def _deadline(exchange: _Exchange, seconds: float) -> Iterator[None]:
-    """Cut the exchange when all of it takes longer."""
+    """Cut the exchange off when it takes longer as a whole."""
     timer = threading.Timer(seconds, exchange.cut)
     timer.daemon = True
     timer.start()
@@ -386,7 +384,7 @@ def _deadline(exchange: _Exchange, seconds: float) -> Iterator[None]:
 
 
 def _content(response: requests.Response) -> bytes:
-    """Read the body up to the limit; raises what the socket raises."""
+    """Read the body up to the limit; the socket's exceptions pass through."""
     content = bytearray()
     for chunk in response.iter_content(65536):
         content += chunk
@@ -402,7 +400,7 @@ def _named(error: Exception) -> str:
 def _check_length(response: requests.Response, content: bytes) -> None:
     """Raise when the answer was cut off in its headers, which `http.client` takes for their end.
 
-    An HTTP/1.0 server may leave the length out: it says the end by closing.
+    An HTTP/1.0 server may leave the length out and mark the end by closing the connection.
     """
     if response.raw.version < 11:
         return
@@ -412,7 +410,7 @@ def _check_length(response: requests.Response, content: bytes) -> None:
 
 
 def _checked(response: requests.Response, content: bytes) -> Answer:
-    """Turn a whole answer into an `Answer`, or into the error that it is."""
+    """Return a whole answer as an `Answer`; raises `ArmAnswer` for an error status."""
     headers = CaseInsensitiveDict(
         (name, _first(name, value)) for name, value in response.headers.items()
     )
@@ -424,7 +422,7 @@ def _checked(response: requests.Response, content: bytes) -> Answer:
         return answer
     code, message = error_of(answer.body)
     if body is None:
-        # A proxy's page: enough of it to recognise whose it is.
+        # A proxy's page: its beginning tells which proxy answered.
         message = content[:300].decode("ascii", "replace")
     raise ArmAnswer(
         status=response.status_code,
@@ -437,9 +435,9 @@ def _checked(response: requests.Response, content: bytes) -> Answer:
 
 
 def _quotable(text: str) -> str:
-    """Make an answer's words fit for a log and an event: one line, and no secret of ours in it.
+    """Make an answer's text fit for logs and events: one line, without tokens or signatures.
 
-    A proxy's error page may quote the request that it did not like, token and all.
+    A proxy's error page may quote the request that it refused, with its token.
     """
     text = _LINE_BREAKING.sub(" ", text)
     text = _TOKEN.sub("Bearer (removed)", text)
@@ -454,9 +452,7 @@ def _first(name: str, value: str) -> str:
 
 
 def error_of(body: Mapping[str, Any]) -> tuple[str, str]:
-    """Read code and message of an error body, nested or not, in either casing; empty when
-    absent.
-    """
+    """Read code and message of an error body, nested or not, in any casing; empty when absent."""
     folded = {str(name).casefold(): value for name, value in body.items()}
     while isinstance(inner := folded.get("error"), dict):
         folded = {str(name).casefold(): value for name, value in inner.items()}
@@ -468,7 +464,7 @@ def error_of(body: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def retry_after(answer: Answer) -> timedelta | None:
-    """Read `Retry-After`, seconds or an HTTP date; a date is measured from the answer's own."""
+    """Read `Retry-After` in seconds, or as a date, measured from the answer's own `Date`."""
     text = answer.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"\d{1,6}", text):
         return min(timedelta(seconds=int(text)), _LONGEST_WAIT)
@@ -481,7 +477,7 @@ def retry_after(answer: Answer) -> timedelta | None:
 def _http_date(text: str) -> datetime | None:
     try:
         time = parsedate_to_datetime(text)
-        # Without a zone it is GMT, as every HTTP date, and not the zone of this machine.
+        # An HTTP date without a zone is GMT, not the zone of this machine.
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None
@@ -498,5 +494,5 @@ def _object(content: bytes) -> Mapping[str, Any] | None:
 
 
 def _quoted_path(path: str) -> str:
-    """Quote a path; `;` goes as `%3B`, as the SDKs send it."""
+    """Quote a path; `;` becomes `%3B`, as the SDKs send it."""
     return quote(path, safe="/()-._~")

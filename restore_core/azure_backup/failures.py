@@ -1,7 +1,7 @@
-"""What the errors of Azure Backup and of Azure Resource Manager mean.
+"""The meaning of the errors of Azure Backup and of Azure Resource Manager.
 
-`send_outcome` decides what a failed restore POST means, `wait_for` what a failed read means, and
-`CATALOGUE` what a code of the service means to a person.
+`send_outcome` decides whether a failed restore POST may have started a restore, `wait_for` what a
+request waits for after a failed read, and `CATALOGUE` holds the advice for each code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from restore_core.vocabulary import ErrorClass, WaitingFor
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """What a code means: its class, what to do, and what a trigger that it refused waits for."""
+    """The meaning of a code: its class, advice, and, if time heals it, what a request waits for."""
 
     kind: ErrorClass
     advice: str
@@ -53,8 +53,7 @@ _UNREACHABLE = _configuration(
 )
 
 CATALOGUE: Mapping[str, Failure] = {
-    # The names are those of Microsoft's troubleshooting page for Azure Files; jobs also carry
-    # numbers.
+    # Names from Microsoft's troubleshooting page for Azure Files; jobs also carry numbers.
     "FileShareNotFound": _request(
         "The file share no longer exists: check its name, or restore elsewhere."
     ),
@@ -173,9 +172,10 @@ _MISSING_RESOURCE = {"ResourceNotFound", "ResourceGroupNotFound", "SubscriptionN
 
 
 def classify(code: str, message: str = "") -> Failure:
-    """Say what a code of the service means; the message helps where a job carries only a number.
+    """Return the meaning of a code of the service.
 
-    Jobs give numeric codes, and seldom the documented name; the name may stand in the text.
+    Jobs mostly give a number in place of the documented name; the name is then looked for in the
+    message.
     """
     known = CATALOGUE.get(code)
     if known is not None:
@@ -184,33 +184,31 @@ def classify(code: str, message: str = "") -> Failure:
     known = folded.get(code.casefold())
     if known is not None:
         return known
-    # The longest name: TargetFileShareNotFound has another code's name inside.
+    # The longest match wins, since TargetFileShareNotFound contains another code's name.
     text = message.casefold()
     named = [name for name in folded if not name.isdigit() and name in text]
     return folded[max(named, key=len)] if named else UNKNOWN_FAILURE
 
 
 class SendOutcome(StrEnum):
-    """What is known after a restore POST that was not answered with a plain 202."""
+    """The facts after a restore POST that was not answered with a usable 202."""
 
     NOT_SENT = "NotSent"
-    """It never left: the intent may be taken back."""
+    """The POST did not leave this machine, so its intent may be taken back."""
     REFUSED = "Refused"
-    """Azure said no for good."""
+    """Azure refused the restore for good."""
     DELAYED = "Delayed"
-    """Azure said no, and time heals it."""
+    """Azure refused the restore for now; it may be sent again later."""
     TOKEN_REFUSED = "TokenRefused"  # noqa: S105  (no password)
     """401: nothing happened; a new token may help once."""
     FORBIDDEN = "Forbidden"
-    """403: nothing happened; a role may still be on its way."""
+    """403: nothing happened; a new role assignment may take some time to count."""
     UNKNOWN = "Unknown"
-    """It may have started a restore: only the vault's job list can tell."""
+    """The POST may have started a restore: only the vault's job list can tell."""
 
 
 def send_outcome(error: ArmError) -> SendOutcome:
-    """Tell «certainly nothing happened» from «unknown» after a restore POST. The one place that
-    does.
-    """
+    """Tell «certainly nothing happened» from «unknown» after a restore POST; only this does."""
     match error:
         case NotSent():
             return SendOutcome.NOT_SENT
@@ -219,7 +217,7 @@ def send_outcome(error: ArmError) -> SendOutcome:
         case ArmAnswer(status=429):
             return SendOutcome.DELAYED
         case ArmAnswer(status=408 | 499):
-            # A proxy gave up waiting; the service behind it may well have gone on.
+            # A proxy gave up waiting, but the service behind it may have started the restore.
             return SendOutcome.UNKNOWN
         case ArmAnswer(status=status) if 300 <= status < 500:
             if classify(error.code, error.message).heals is not None:
@@ -230,7 +228,7 @@ def send_outcome(error: ArmError) -> SendOutcome:
 
 
 def wait_for(error: ArmError) -> WaitingFor:
-    """Say what a request waits for after a read, or a refused trigger, that time heals."""
+    """Say what a request waits for after a failed read, or after a trigger refused for now."""
     if not isinstance(error, ArmAnswer):
         return WaitingFor.SERVICE_UNAVAILABLE
     heals = classify(error.code, error.message).heals
@@ -248,8 +246,8 @@ def wait_for(error: ArmError) -> WaitingFor:
 def says_missing(error: ArmError) -> bool:
     """Tell whether ARM itself said that a resource of the request does not exist.
 
-    Only ARM's own word counts (`x-ms-failure-cause: gateway` with its code): a bare 404 from the
-    backup service is also what a young or a busy resource looks like.
+    Only an answer of ARM counts (`x-ms-failure-cause: gateway` with its code): the backup service
+    answers 404 also for a resource that is new or busy.
     """
     return (
         isinstance(error, ArmAnswer)
@@ -260,12 +258,12 @@ def says_missing(error: ArmError) -> bool:
 
 
 def is_unsupported(error: ArmError) -> bool:
-    """Tell whether the endpoint has no job list at all: then single reads must do."""
+    """Tell whether the endpoint has no job list at all, so that jobs are read one by one."""
     return isinstance(error, ArmAnswer) and error.status == 404
 
 
 def hold_until(error: ArmError, now: datetime) -> datetime | None:
-    """Return until when the answer, or what its code means, asks to wait."""
+    """Return the time until which `Retry-After`, or the code's known hold, asks to wait."""
     if not isinstance(error, ArmAnswer):
         return None
     hold = error.retry_after or classify(error.code, error.message).hold
@@ -273,7 +271,7 @@ def hold_until(error: ArmError, now: datetime) -> datetime | None:
 
 
 def job_error(error: ArmError) -> JobError:
-    """Put an answer of ARM into the form in which events show errors."""
+    """Convert an error to the form in which events show it."""
     code, message = code_and_message(error)
     kind = classify(code, message).kind
     if kind is ErrorClass.UNKNOWN and isinstance(error, ArmAnswer):
@@ -283,7 +281,7 @@ def job_error(error: ArmError) -> JobError:
 
 
 def code_and_message(error: ArmError) -> tuple[str, str]:
-    """Return the code and the words of an error, whatever kind it is."""
+    """Return a code and a message for any error of a call."""
     if isinstance(error, ArmAnswer):
         return error.code or f"HTTP{error.status}", error.message or str(error)
     return type(error).__name__, str(error)

@@ -1,7 +1,7 @@
-"""A request and the names it resolved to, as the body of the restore POST.
+"""The body of the restore POST, made from a request and the names it resolved to.
 
-The four shapes are those of Microsoft's «Restore Azure Files using REST API»: a full share or
-items, to the original or to an alternate location. Refuses to know whether Azure will like it.
+It has one of the four shapes of Microsoft's «Restore Azure Files using REST API»: a full share or
+items, to the original or to an alternate location.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def restore_body(
 ) -> dict[str, Any]:
     """Build the body of a part, counted from 0.
 
-    `source_account_id` is the ARM id of the protected share's account, and `guard_requests` what a
-    Resource Guard of the vault wants to see.
+    `source_account_id` is the ARM id of the protected share's account, and `guard_requests` are the
+    ids that a Resource Guard of the vault demands.
 
-    A full-share restore into a folder names the folder in a file specification of its own.
-    azure-cli left that out for years, and the data went to the share's root.
+    A full-share restore into a folder needs a file specification that names the folder: azure-cli
+    left it out for years, and the data went to the share's root.
     """
     target = request.target
     alternate = target if isinstance(target, AlternateTarget) else None
@@ -72,5 +72,5 @@ def restore_body(
 
 
 def body_text(body: dict[str, Any]) -> str:
-    """Write a body as the exact text that is stored, shown in a plan, and sent."""
+    """Write a body as the exact text that is stored, shown in a plan and sent."""
     return json.dumps(body, separators=(",", ":"))

@@ -1,9 +1,9 @@
-"""Holding back: what Azure asked one request to wait for, all requests to the same scope wait for.
+"""Throttling: when Azure asks one call to wait, all calls to the same scope wait.
 
-Knows the scopes (the reads and the writes of a subscription, a vault, the restores of a vault), and
-how much of Azure Resource Manager's allowance is ours. A pause is kept in the claims table, so that
-other instances keep it, too. Refuses to sleep: a call that must wait is refused here as Azure would
-refuse it, and whoever made it comes again.
+The scopes are the reads and the writes of a subscription, a vault, and the restores of a vault. A
+pause is stored in the claims table, so that other instances keep it, too. Besides, the app uses at
+most its share of Azure Resource Manager's allowance. Nothing sleeps here: a call that must wait is
+refused with 429, as Azure would refuse it, and a later step makes it again.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ _REMAINING = (
     "x-ms-ratelimit-remaining-subscription-writes",
 )
 LOW = 20
-"""From so few remaining requests on, only emergencies go. The sizes of the buckets differ."""
+"""With fewer remaining requests than this, only emergencies call, for the time of `_BRAKE`."""
 _BRAKE = timedelta(seconds=5)
-"""Documented refills are 10 and 25 a second: after that, there is something to take again."""
+"""Enough for the documented refills of 10 and 25 a second to fill the bucket again."""
 _PAUSE = timedelta(seconds=30)
-"""After a 429 that does not say for how long."""
+"""The pause after a 429 without `Retry-After`."""
 _LONGEST = timedelta(hours=6)
 _LOOK_SECONDS = 30.0
-"""How old what an instance knows of the others' pauses may be."""
+"""How often an instance reads the pauses that other instances have stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """A token bucket: what it holds, and what comes back in a second."""
+    """A token bucket: its size, and the tokens that come back in a second."""
 
     size: float
     refill: float
@@ -57,8 +57,8 @@ OURS: Mapping[str, Bucket] = {
     "reads": Bucket(size=125, refill=12.5),
     "writes": Bucket(size=100, refill=5),
 }
-"""Half of what Microsoft documents for a subscription and a principal (250 and 25 a second, 200 and
-10 a second): the other half is for other tools under the same identity."""
+"""Half of the limits that Microsoft documents for a principal in a subscription (reads: 250 and 25
+a second, writes: 200 and 10), so that other tools under the same identity have the other half."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class _Pause:
 
 
 class SharedThrottle:
-    """Holds calls back. Safe to share between threads."""
+    """Stops calls that must wait. Safe to share between threads."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class SharedThrottle:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Keep pauses in the store. `buckets` are for an endpoint that has limits."""
+        """Keep pauses in the store. `buckets` are given for an endpoint that has limits."""
         self._store = store
         self._buckets = buckets or {}
         self._clock = clock
@@ -91,6 +91,8 @@ class SharedThrottle:
 
     def admit(self, url: str, *, writes: bool) -> None:
         """Let a call pass, or refuse it as Azure would.
+
+        A pause stops every call; an emergency passes the brake and overdraws the bucket.
 
         Raises:
             ArmAnswer: 429, with the time to wait.
@@ -113,7 +115,7 @@ class SharedThrottle:
             raise _refusal(wait)
 
     def note(self, url: str, headers: Mapping[str, str], *, writes: bool) -> None:
-        """Learn from the headers of an answer how much is left."""
+        """Read from an answer's headers how much is left, and brake when it is little."""
         scopes = _scopes(url, writes=writes)
         told = (headers.get(name, "") for name in _REMAINING)
         left = min((int(text) for text in told if re.fullmatch(r"\d{1,9}", text)), default=None)
@@ -122,7 +124,7 @@ class SharedThrottle:
                 self._braked[scopes[1]] = self._monotonic() + _BRAKE.total_seconds()
 
     def note_refusal(self, url: str, error: ArmAnswer, *, writes: bool) -> None:
-        """Keep the pause that a refusal asks for, for all of its scope."""
+        """Store the pause that a refusal asks for, for all calls of its scope."""
         scopes = _scopes(url, writes=writes)
         failure = classify(error.code, error.message)
         pause = error.retry_after
@@ -142,7 +144,7 @@ class SharedThrottle:
             self._keep(subscription, scope, _Pause(until=until, code=error.code))
 
     def _take(self, scope: str, *, least: float) -> timedelta | None:
-        """Take a token; return how long to wait where there is none."""
+        """Take a token; return the time to wait if there is none."""
         bucket = self._buckets.get(scope.partition(":")[0])
         if bucket is None:
             return None
@@ -157,7 +159,7 @@ class SharedThrottle:
         return None
 
     def _learn(self, subscription: str) -> None:
-        """Look from time to time what other instances were asked to wait for."""
+        """Read the pauses of other instances, at most every `_LOOK_SECONDS`."""
         with self._lock:
             if self._monotonic() - self._looked.get(subscription, float("-inf")) < _LOOK_SECONDS:
                 return
@@ -186,7 +188,7 @@ class SharedThrottle:
 
         def step(claim: Claim) -> tuple[Claim, None]:
             if any(one.key == scope and one.since > pause.until for one in claim.holders):
-                # Another instance was asked for more; it is learnt with the next look.
+                # Another instance has stored a longer pause, which the next read brings here.
                 return claim, None
             others = (one for one in claim.holders if one.key != scope and one.since > now)
             return replace(claim, holders=(*others, me)), None
@@ -198,7 +200,7 @@ class SharedThrottle:
 
 
 def _scopes(url: str, *, writes: bool) -> list[str]:
-    """Name what a call belongs to: the subscription, its kind there, the vault, its restores."""
+    """Name a call's scopes: the subscription, its reads or writes, the vault, its restores."""
     match = _VAULT.search(url)
     if match is None:
         return []
@@ -220,6 +222,6 @@ def _refusal(wait: timedelta, *, code: str = "") -> ArmAnswer:
     return ArmAnswer(
         status=429,
         code=code,
-        message="held back here: Azure asked for a pause, or other tools need room",
+        message="not sent: Azure asked for a pause, or our share of its limits is used up",
         retry_after=max(wait, timedelta(seconds=1)),
     )

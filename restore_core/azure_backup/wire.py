@@ -1,9 +1,8 @@
 """The service's JSON, read into the values of `domain/vault.py`.
 
-Knows every spelling that the service has used since 2019. Refuses to know HTTP. Reading is lenient
-on purpose: fields are absent rather than null, numbers come as text, times have zero to seven
-fractional digits, and property bags fill up late. What cannot be read is `None`, and a status that
-is not known means «still running», never «done».
+Every spelling that the service has used since 2019 is read: fields may be absent or null, numbers
+come as text, times have zero to seven fractional digits, and property bags fill up late. A value
+that cannot be read is `None`, and an unknown status means «still running», never «done».
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ _RESTORE_ACTION = (
 
 
 def read_time(value: object) -> datetime | None:
-    """Read a wire time as aware UTC; `None` for what is none, and for the placeholder year 0001.
+    """Read a time as aware UTC; `None` for any other value and for the placeholder year 0001.
 
-    A time without a zone is UTC: the service forgets the zone on the placeholder only.
+    A time without a zone counts as UTC: the service omits the zone on the placeholder only.
     """
     if not isinstance(value, str) or not (match := _TIME.fullmatch(value.strip())):
         return None
@@ -53,7 +52,7 @@ def read_time(value: object) -> datetime | None:
 
 
 def read_number(value: object) -> float | None:
-    """Read a count or an amount: `"4"`, `4`, `"1,234"`, `"141.5"`; `None` for what is none."""
+    """Read a count or an amount: `"4"`, `4`, `"1,234"`, `"141.5"`; `None` for any other value."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -70,7 +69,7 @@ def read_number(value: object) -> float | None:
 def read_item(body: Mapping[str, Any], vault: VaultId) -> ProtectedItem | None:
     """Read a row of the item list; `None` when it is no Azure Files item of that vault.
 
-    The vault's part of the id is replaced by ours, so that one spelling is used from here on.
+    The vault's id in the item's id is replaced by the request's, so that one spelling is used.
     """
     properties = _mapping(body.get("properties"))
     kind = _text(properties.get("protectedItemType"))
@@ -118,11 +117,11 @@ def read_point(body: Mapping[str, Any]) -> RecoveryPoint | None:
 
 
 def read_guard_requests(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Read a row of the list of Resource Guard proxies: what a restore must name, once each.
+    """Read a row of the list of Resource Guard proxies: the ids for a restore's body, once each.
 
-    A proxy lists every operation that its guard protects; none of them need be the restore. The
-    ids are for the body of the restore POST and no URL: what is not printable ASCII is no ARM id.
-    azure-cli reads the same two fields.
+    A proxy lists every operation that its guard protects; the restore need not be among them. The
+    ids go into the body and no URL; a text that is not printable ASCII is left out. azure-cli reads
+    the same two fields.
     """
     details = _sequence(_mapping(body.get("properties")).get("resourceGuardOperationDetails"))
     requests = [
@@ -134,7 +133,7 @@ def read_guard_requests(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def read_operation(body: Mapping[str, Any]) -> Operation:
-    """Read an operation's document, or the job that some answers of 2020 show in its place."""
+    """Read an operation, or the job that some answers of 2020 gave in its place."""
     properties = _mapping(body.get("properties"))
     if "/backupjobs/" in _text(body.get("id")).casefold() or "jobType" in properties:
         return Operation(status=OperationStatus.SUCCEEDED, job_ids=_names(body)[:1])
@@ -152,8 +151,8 @@ def read_operation(body: Mapping[str, Any]) -> Operation:
 
 
 def read_job(body: Mapping[str, Any]) -> Job | None:
-    """Read a job, from a list (no `extendedInfo`) or from its own page; `None` without a usable
-    name.
+    """Read a job from a list, which has no `extendedInfo`, or from its own page; `None` when its
+    name cannot be used.
     """
     properties = _mapping(body.get("properties"))
     names = _names(body)
@@ -203,12 +202,12 @@ def _error(code: object, message: object, recommendations: object = None) -> Ser
 
 
 def _names(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a job's usable names: its own, and the last of its id."""
+    """Return a job's usable names: its `name`, and the last segment of its id."""
     return _safe([body.get("name"), _text(body.get("id")).rpartition("/")[2]])
 
 
 def _safe(names: Iterable[object]) -> tuple[str, ...]:
-    """Keep, once each, what may stand in a URL."""
+    """Keep the names that are safe in a URL, once each."""
     kept = [name for name in names if isinstance(name, str) and _SAFE_SEGMENT.fullmatch(name)]
     return tuple(dict.fromkeys(kept))
 

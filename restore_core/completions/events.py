@@ -1,8 +1,8 @@
 """The events on the completion queue: CloudEvents 1.0, rendered once.
 
-Knows the form, the names and the size limit. Refuses to know queues, and invents nothing: what is
-not known is absent. The text of an end is stored with the record, so that every copy of it is the
-same to the byte; the text of a rejection depends on nothing but the message that it answers.
+A fact that is not known is left out of an event. The text of an end is stored with the record, so
+that every copy is the same to the byte; the text of a rejection depends on nothing but the message
+that it answers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from restore_core.times import format_time
 from restore_core.vocabulary import Rejection
 
 MAX_EVENT_BYTES = 48 * 1024
-"""Base64 of it still fits a queue message of 64 KiB."""
+"""An event of this size still fits a queue message of 64 KiB in base64."""
 CUT_MARK = "… (cut)"
 _NEVER_CUT = frozenset(
     {
@@ -32,11 +32,11 @@ _NEVER_CUT = frozenset(
         "traceparent",
     }
 )
-"""Names, ids and times: all of them bounded, and worth nothing in part."""
+"""Names, ids and times are never cut: they are bounded anyway, and useless in part."""
 
 
 def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: datetime) -> str:
-    """Write the completion of a record that has taken its last transition."""
+    """Write the completion of a record that is in its final phase."""
     event = {
         "specversion": "1.0",
         "type": f"azurefilesrestore.{record.phase.value}.v1",
@@ -106,8 +106,8 @@ def _error(end: End) -> dict[str, object] | None:
 def event_id(record: RestoreRecord) -> str:
     """Return the id of a request's end, the same on every copy.
 
-    A dry run that ends otherwise than planned has an id of its own: the real run under the same
-    request id may end in the same phase, and one id must never name two events.
+    A dry run that does not end as `Planned` gets another id than the real run, which may end in
+    the same phase under the same request id: one id must never name two events.
     """
     planned = record.phase is Phase.PLANNED
     name = record.request.request_id if planned else record.key
@@ -124,7 +124,7 @@ def render_rejection(
     problems: Sequence[Problem] = (),
     source: str,
 ) -> str:
-    """Write the answer to a message that is no request."""
+    """Write the answer to a message that is not accepted."""
     event = {
         "specversion": "1.0",
         "type": "azurefilesrestore.MessageRejected.v1",
@@ -155,9 +155,7 @@ def render_rejection(
 
 
 def _resolved(record: RestoreRecord) -> dict[str, str]:
-    """Name the item that was resolved, for a source that was given by its share, and the
-    reverse.
-    """
+    """Return both names of a resolved source: its share, and its protected item."""
     decision = record.decision
     if decision is None:
         return {}
@@ -202,7 +200,7 @@ def _time(time: datetime | None) -> str | None:
 
 
 def _known(fields: dict[str, Any]) -> dict[str, Any] | None:
-    """Leave out what is not known; nothing at all is not known either."""
+    """Leave out fields that are `None`; return `None` when no field is left."""
     return without_none(fields) or None
 
 
@@ -227,7 +225,7 @@ def _cut(value: Any, limit: int, never: frozenset[str] = _NEVER_CUT) -> Any:  # 
         kept = [_cut(one, limit) for one in value[: max(limit, 16)]]
         if len(kept) == len(value):
             return kept
-        # A list of objects stays one, for whoever reads it with types.
+        # A list of objects stays a list of objects, for readers with typed models.
         return [*kept, {"message": CUT_MARK} if isinstance(value[0], dict) else CUT_MARK]
     if isinstance(value, dict):
         return {
@@ -238,5 +236,5 @@ def _cut(value: Any, limit: int, never: frozenset[str] = _NEVER_CUT) -> Any:  # 
 
 
 def _of_senders(name: str) -> frozenset[str]:
-    """The keys of `labels` are the sender's own and keep nothing from being cut."""
+    """Return the names to keep whole; below `labels` there are none, as its keys are free."""
     return frozenset() if name == "labels" else _NEVER_CUT

@@ -1,7 +1,7 @@
-"""Where events go: the completion queue, or the one that a request named and may use.
+"""Sends events to the completion queue, or to the reply queue that a request named.
 
-Knows the encoding, and that an event goes to the completion queue rather than nowhere. Refuses to
-know what events say, and which queues a request may name.
+An event for a reply queue that does not exist goes to the completion queue, so that it is not lost.
+The guards decide which queues a request may name.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ class CompletionQueue:
     """Sends events. Safe to share between threads."""
 
     def __init__(self, queues: Queues, name: str, *, encoding: Literal["none", "base64"]) -> None:
-        """Take the queues of the account, and the name of the one for events."""
+        """Take the queues of the account, and the completion queue's name."""
         self._queues = queues
         self._name = name
         self._encoding = encoding
 
     def send(self, event: str, *, reply_queue: str | None = None) -> None:
-        """Put an event's text on the completion queue, or on the one that the request named.
-
-        An event for a queue that does not exist goes to the completion queue.
+        """Put an event's text on the reply queue if one is given, else on the completion queue.
 
         Raises:
-            StoreUnavailable: it may or may not stand there; consumers know copies by their id.
+            StoreUnavailable: the event may or may not be on the queue; a copy has the same id.
         """
         text = event
         if self._encoding == "base64":

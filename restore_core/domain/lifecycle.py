@@ -1,9 +1,9 @@
 """The life of a request: its phases, what may happen in each, and where that leads.
 
-This file holds every rule about phases and nothing else does: a status string that another module
-compares is a defect. `TRANSITIONS` is the whole machine; final phases stand in it with an empty
-row. A miss in the table is a bug of ours and raises. "How far" is the phase; "how well" is the
-reason of the end; "has it been announced" is a field of the record and no phase.
+Every rule about phases stands in this file: another module that compares a status string has a
+defect. `TRANSITIONS` is the whole state machine, in which a final phase has an empty row. An event
+that the table does not allow is a bug of this program and raises. The phase says only how far a
+request is: how well it went is the reason of its end, and whether that was announced is a field.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Phase(StrEnum):
     """What is true of a request."""
 
     ACCEPTED = "Accepted"
-    """Valid and durable; nothing of the current try is at Azure. Earlier parts may have ended."""
+    """Valid and stored; no try of the current part is at Azure. Earlier parts may have ended."""
     TRIGGERING = "Triggering"
     """The intent is stored; the POST may or may not have reached Azure."""
     OPERATION_PENDING = "OperationPending"
@@ -39,18 +39,18 @@ class Phase(StrEnum):
     PLANNED = "Planned"
     """Final: the answer to a dry run; nothing was sent."""
     INDETERMINATE = "Indeterminate"
-    """Final for the program: a restore may be running and a person must look."""
+    """Final for the program: a restore may be running, so a person must look."""
 
 
 class Event(StrEnum):
     """What can happen to a request."""
 
     WAITED = "waited"
-    """Nothing changed but the reason to wait, or what is known so far."""
+    """Only the reason to wait changed, or the facts that are known so far."""
     INTENDED = "intended"
-    """A try was written down, about to be sent."""
+    """A try was stored; its POST is sent next."""
     TAKEN_BACK = "taken back"
-    """The try certainly started nothing: not sent, refused for now, or proven absent."""
+    """The try certainly started nothing: it was not sent, refused for now, or proven absent."""
     TAKEN = "taken"
     """Azure answered 202."""
     JOB_SEEN = "job seen"
@@ -65,12 +65,12 @@ class Event(StrEnum):
     JOB_COMPLETED_WITH_WARNINGS = "job completed with warnings"
     JOB_FAILED = "job failed"
     PART_ENDED = "part ended"
-    """One part of several has ended; the next begins, or all of them come to an end."""
+    """One part of several has ended: the next part begins, or the request ends."""
     PARTS_COMPLETED = "all parts completed"
     PARTS_COMPLETED_IN_PART = "not all parts completed"
     PARTS_FAILED = "no part restored anything"
     LOST = "lost"
-    """What happened cannot be found out."""
+    """Nothing can tell any more whether a restore ran."""
 
 
 _P, _E = Phase, Event
@@ -79,9 +79,9 @@ TRANSITIONS: Mapping[Phase, Mapping[Event, Phase]] = {
     _P.ACCEPTED: {
         _E.WAITED: _P.ACCEPTED,
         _E.INTENDED: _P.TRIGGERING,
-        # The job of a try that had been given up shows after all.
+        # A job appears after its try was taken for absent.
         _E.JOB_SEEN: _P.JOB_IN_PROGRESS,
-        # A 202 that was on its way while another instance gave the try up.
+        # A 202 arrives after another instance took the try for absent.
         _E.TAKEN: _P.OPERATION_PENDING,
         _E.REFUSED_BY_US: _P.REFUSED,
         _E.PLAN_MADE: _P.PLANNED,
@@ -91,7 +91,7 @@ TRANSITIONS: Mapping[Phase, Mapping[Event, Phase]] = {
         _E.PARTS_COMPLETED: _P.COMPLETED,
         _E.PARTS_COMPLETED_IN_PART: _P.COMPLETED_WITH_WARNINGS,
         _E.PARTS_FAILED: _P.FAILED,
-        # Time is up, and an earlier try could not be looked for in all that time.
+        # The deadline passed, and no job list could be read to settle an earlier try.
         _E.LOST: _P.INDETERMINATE,
     },
     _P.TRIGGERING: {
@@ -150,11 +150,11 @@ JOB_EVENTS: Mapping[JobEnd, tuple[Event, Reason]] = {
 
 
 class IllegalTransitionError(Exception):
-    """An event came in a phase where it cannot: a bug of this program, not of the world."""
+    """An event was applied in a phase that does not allow it: a bug of this program."""
 
 
 def next_phase(phase: Phase, event: Event) -> Phase:
-    """Look the transition up; raises `IllegalTransitionError` where there is none."""
+    """Look up the transition; raises `IllegalTransitionError` where the table has none."""
     try:
         return TRANSITIONS[phase][event]
     except KeyError:

@@ -1,8 +1,7 @@
-"""What the reconciler needs of the world: Protocols, and the values that pass through them.
+"""The interfaces that the engine needs of storage and Azure Backup, and the values they exchange.
 
-Knows shapes only. The real parts (`azure_backup/backup.py`, `storage/tables.py`,
-`completions/queue.py`) and the in-memory simulators of the tests both fit, and are held to the
-same contract tests.
+The real parts (`azure_backup/backup.py`, `storage/tables.py`, `completions/queue.py`) and the
+in-memory simulators of the tests implement the same Protocols and pass the same contract tests.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from restore_core.messages.request import RestoreRequest
 from restore_core.vocabulary import WaitingFor
 
 MAX_MESSAGE_BYTES = 64 * 1024
-"""What a storage queue takes as one message, in the form in which it is sent."""
+"""The largest message that a storage queue takes, measured after any base64 encoding."""
 
 is_urgent: ContextVar[bool] = ContextVar("urgent", default=False)
-"""Whether the call that is about to be made belongs to an emergency."""
+"""Whether the calls of this context belong to an emergency request."""
 
 
 @contextmanager
 def urgent(*, is_emergency: bool) -> Iterator[None]:
-    """Mark the calls made meanwhile as an emergency's, so that no brake holds them back."""
+    """Mark the calls made inside as an emergency's, so that no brake of ours stops them."""
     token = is_urgent.set(is_emergency)
     try:
         yield
@@ -40,8 +39,10 @@ def urgent(*, is_emergency: bool) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A queue message, or a copy of one. `inserted_at` is the queue's own time, aware UTC, or that
-    of its arrival where `is_dated` is false: then the next delivery has another.
+    """A queue message, or a copy of one.
+
+    `inserted_at` is the queue's own time, aware UTC. Where `is_dated` is false the queue gave none:
+    it is the time of this delivery, so the next delivery of the message has another.
     """
 
     id: str
@@ -52,7 +53,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Cancel:
-    """A cancel that was received, first one wins."""
+    """A cancel that was received. Of several for one request the first is kept."""
 
     received_at: datetime
     message_id: str
@@ -62,7 +63,7 @@ class Cancel:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRequest:
-    """What the store has of a request: its record with the ETag it was read at, and its cancel."""
+    """A request as stored: its record, the ETag at which the record was read, and its cancel."""
 
     record: RestoreRecord
     etag: str
@@ -76,7 +77,7 @@ class StoredRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """One request that holds, or counts on, a shared thing, since a time."""
+    """One entry of a claim: the request that holds the shared thing, and since when."""
 
     key: str
     """The record's key."""
@@ -86,31 +87,31 @@ class Holder:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A shared thing and its holders, as read. `etag` is `None` where there is no entity yet."""
+    """A shared thing and its holders, as read. `etag` is `None` while no entity is stored."""
 
     thing: str
     holders: tuple[Holder, ...] = field(default_factory=tuple)
     etag: str | None = None
     wanted: bool = False
-    """Whether somebody may wait for it, where it is a target."""
+    """For a target: whether another request may wait for it."""
     folded: int = 0
-    """How many messages were folded into the holder's request, where it is a cooldown."""
+    """For a cooldown: how many messages were folded into the holder's request."""
 
     def is_held_by(self, key: str) -> bool:
         """Whether a record is among the holders."""
         return any(holder.key == key for holder in self.holders)
 
     def without(self, key: str) -> Self:
-        """The claim as that record leaves it."""
+        """The claim without that record among its holders."""
         return replace(self, holders=tuple(one for one in self.holders if one.key != key))
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobListing:
-    """A vault's restore jobs of a time, read to the last page.
+    """A vault's restore jobs of a time span, read to the last page.
 
-    `started` and `ended` are the service's `Date` of the first and the last page; `None` where it
-    sent none, and then the listing proves the absence of nothing.
+    `started` and `ended` are the service's `Date` of the first and the last page. Where the service
+    sent none they are `None`, and the listing cannot prove that a job is absent.
     """
 
     jobs: tuple[Job, ...]
@@ -127,7 +128,7 @@ class JobListing:
 
     @cached_property
     def _by_activity(self) -> dict[str, list[Job]]:
-        """One list serves thousands of requests: no request may walk through it."""
+        """An index, so that thousands of requests share one list without each walking it."""
         found: dict[str, list[Job]] = {}
         for job in self.jobs:
             found.setdefault(job.activity_id, []).append(job)
@@ -140,7 +141,7 @@ class JobListing:
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenPoint:
-    """A recovery point and why it is the one."""
+    """The chosen recovery point and the reason for the choice."""
 
     point: RecoveryPoint
     why: str
@@ -172,8 +173,8 @@ class Vaults(Protocol):
         ...
 
     def resource_guard_requests(self, vault: VaultId) -> tuple[str, ...]:
-        """Return what the body of a restore must carry where a Resource Guard protects restores,
-        empty where none does; raises `ArmError`.
+        """Return the ids that a restore's body must carry as `resourceGuardOperationRequests`,
+        empty where no Resource Guard protects restores; raises `ArmError`.
         """
         ...
 
@@ -208,7 +209,7 @@ class Store(Protocol):
     """Tables. Every method may raise `StoreUnavailable`."""
 
     def load(self, request_id: str, key: str) -> StoredRequest | None:
-        """Read a record and the request's cancel; `None` where there is no such record."""
+        """Read a record and the request's cancel; `None` where the record does not exist."""
         ...
 
     def insert(self, record: RestoreRecord) -> str:
@@ -224,11 +225,11 @@ class Store(Protocol):
         ...
 
     def purge(self, *, partition: int, before: datetime) -> int:
-        """Delete what was announced before a time, in one part of the history."""
+        """Delete records announced before a time, in one part of the history."""
         ...
 
     def open_rows(self) -> list[OpenRow]:
-        """Read the work list."""
+        """Read the work list: the rows of all open requests."""
         ...
 
     def rows_for_target(self, target_key: str) -> list[OpenRow]:
@@ -244,11 +245,11 @@ class Store(Protocol):
         ...
 
     def pull_forward(self, row: OpenRow, at: datetime) -> None:
-        """Make a row due, if it still stands."""
+        """Make a row due at a time, if the row still exists."""
         ...
 
     def delete_open(self, row: OpenRow) -> None:
-        """Take a row off the list, if it still stands."""
+        """Delete a row, if it still exists."""
         ...
 
     def read_claim(self, thing: str) -> Claim:
@@ -256,7 +257,7 @@ class Store(Protocol):
         ...
 
     def write_claim(self, claim: Claim, holders: Sequence[Holder]) -> str:
-        """Write the holders, and what else `claim` says; return the ETag; raises `Conflict`."""
+        """Write the holders and the other fields of `claim`; return the ETag; raises `Conflict`."""
         ...
 
 
@@ -269,7 +270,7 @@ class Requests(Protocol):
 
 
 class Completions(Protocol):
-    """The completion queue, and those that requests may name."""
+    """The completion queue, and the reply queues that requests may name."""
 
     def send(self, event: str, *, reply_queue: str | None = None) -> None:
         """Put an event on the queue; raises `StoreUnavailable`."""

@@ -1,8 +1,8 @@
-"""The record of a request: everything that is known and decided, and what stands open.
+"""The record of a request: every fact that is known, every decision, and the tries still open.
 
-Knows how a record is made, changed and written as JSON. Refuses to know tables and what to do next.
 Records are values: each change makes a new one, and the phase moves only along
-`lifecycle.TRANSITIONS`.
+`lifecycle.TRANSITIONS`. A record writes itself as JSON; `storage/tables.py` stores it, and the
+engine decides what to do next.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class TryState(StrEnum):
     """What is known of one POST. A POST that certainly started nothing is not kept."""
 
     OPEN = "open"
-    """Written down before sending. Whoever finds it so after a crash must take it for unknown."""
+    """Stored before sending. Found again after a crash, it counts as unknown."""
     UNKNOWN = "unknown"
     """Sent, or perhaps sent, without a usable answer."""
     TAKEN = "taken"
     """Answered with 202."""
     ABSENT = "absent"
-    """Two complete job lists, a grace apart, did not show it: it did not happen."""
+    """Two complete job lists, a grace period apart, did not show its job: nothing started."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +60,13 @@ class Try:
 
     @property
     def is_unsettled(self) -> bool:
-        """Whether it may have started a restore that nobody has seen."""
+        """Whether the POST may have started a restore whose job has not been found."""
         return self.state in {TryState.OPEN, TryState.UNKNOWN}
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobError:
-    """An error as events show it."""
+    """An error in the form in which events show it."""
 
     code: str
     message: str
@@ -94,14 +94,14 @@ _PACKED_FROM = 32_000
 
 
 def _packed(body: str) -> str:
-    """Pack a long body: 99 times a long folder, escaped twice, would not fit an entity of 1 MiB."""
+    """Compress a long body: 99 long folder paths, escaped twice, do not fit an entity of 1 MiB."""
     if len(body) < _PACKED_FROM:
         return body
     return _PACKED + base64.b64encode(zlib.compress(body.encode())).decode("ascii")
 
 
 def _unpacked(stored: object) -> object:
-    """Undo `_packed`; a body is a JSON object and begins otherwise."""
+    """Undo `_packed`. A body that was not compressed is a JSON object and begins with `{`."""
     if not isinstance(stored, str) or not stored.startswith(_PACKED):
         return stored
     return zlib.decompress(base64.b64decode(stored.removeprefix(_PACKED))).decode()
@@ -116,37 +116,37 @@ class Part:
         BeforeValidator(_unpacked),
         PlainSerializer(_packed, when_used="unless-none"),
     ] = None
-    """The exact JSON text of the POST, decided once."""
+    """The exact JSON text of the POST, decided once and sent unchanged by every try."""
     tries: tuple[Try, ...] = ()
     jobs: tuple[FollowedJob, ...] = ()
     end: End | None = None
-    """How it ended, where the request has more than one."""
+    """How this part ended, where the request has several."""
 
     @property
     def unsettled(self) -> tuple[Try, ...]:
-        """The tries that may have started something that nobody has seen."""
+        """The tries that may have started a restore whose job has not been found."""
         return tuple(one for one in self.tries if one.is_unsettled)
 
     @property
     def in_doubt(self) -> tuple[Try, ...]:
-        """The tries that were not answered with 202 and whose job was not seen, absent ones too."""
+        """The tries without a 202 and without a job, those that are proven absent included."""
         return tuple(one for one in self.tries if one.state is not TryState.TAKEN)
 
     @property
     def may_have_more_jobs(self) -> bool:
-        """Whether a try may have a job that was not seen: one in doubt, or a late second 202."""
+        """Whether a job may still appear: of a try in doubt, or of a second try answered 202."""
         taken = [one for one in self.tries if one.state is TryState.TAKEN]
         return bool(self.in_doubt) or len(taken) > max(1, len(self.jobs))
 
     @property
     def may_have_started(self) -> bool:
-        """Whether a restore of it ran, runs, or may."""
+        """Whether a restore of this part ran, runs, or may run."""
         taken = any(one.state is TryState.TAKEN for one in self.tries)
         return bool(self.jobs or taken or self.unsettled)
 
     @property
     def triggered_at(self) -> datetime | None:
-        """When the try that Azure took was made, else the first that may have reached it."""
+        """When the first try that Azure answered with 202 was made, else the first try at all."""
         taken = [one.intended_at for one in self.tries if one.state is TryState.TAKEN]
         return min(taken or [one.intended_at for one in self.tries], default=None)
 
@@ -178,7 +178,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What was decided before the first try, so that no retry can decide otherwise."""
+    """The choices made and stored before the first try, so that every retry sends the same."""
 
     item_id: str
     share: str
@@ -186,7 +186,7 @@ class Decision:
     point_id: str
     point_time: datetime | None
     why: str
-    """Why this recovery point, for people."""
+    """Why this recovery point was chosen, in words for people."""
     target_account_id: str
     target_share: str
     protection_state: str = ""
@@ -194,7 +194,7 @@ class Decision:
     tiers: tuple[Tier, ...] = ()
     threat_status: str = ""
     guard_requests: tuple[str, ...] | None = ()
-    """What a Resource Guard wants in the body; `None` when nobody could say."""
+    """The Resource Guard ids that the body must carry; `None` when they could not be read."""
 
     @property
     def item(self) -> ProtectedItemId:
@@ -217,7 +217,7 @@ class End:
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreRecord:
-    """A request and all that has become of it. Times are aware UTC."""
+    """A request and everything that has happened to it. Times are aware UTC."""
 
     schema: int = SCHEMA
     request: Annotated[RestoreRequest, PlainSerializer(RestoreRequest.given)]
@@ -230,26 +230,26 @@ class RestoreRecord:
     plan: str | None = None
     """The name of the plan that made the request of an alert."""
     reply_queue: str | None = None
-    """Where the event goes, once the guards have let the request's `replyTo` pass."""
+    """The queue for the completion, set once the guards have allowed the request's `replyTo`."""
     waiting_for: WaitingFor | None = None
     waiting_message: str = ""
     failures: int = 0
-    """Consecutive steps that did not get further; sets the back-off."""
+    """Consecutive steps without progress; sets the back-off."""
     forbidden_since: datetime | None = None
     decision: Decision | None = None
     parts: tuple[Part, ...] = (Part(),)
     target_etag: str | None = None
-    """Of the claim on the target, as it was taken: to give it back without a look."""
+    """The ETag of the claim on the target when it was taken, to release it without reading it."""
     hold_until: datetime | None = None
-    """Not to be tried before: what `Retry-After`, or a code that takes hours to heal, asked for."""
+    """The next POST waits until then, since `Retry-After` or the error's code asked for it."""
     cancel_sent_at: datetime | None = None
     warnings: tuple[str, ...] = ()
     pending_end: End | None = None
-    """An end that waits for one more job list, since an earlier try is not settled."""
+    """An end that is stored only after one more job list, since an earlier try is unsettled."""
     end: End | None = None
     finished_at: datetime | None = None
     event: str | None = None
-    """The completion, rendered once: every send sends this text."""
+    """The completion's text, rendered once, so that every send of it is identical."""
     announced_at: datetime | None = None
 
     @classmethod
@@ -263,7 +263,7 @@ class RestoreRecord:
         source_event_id: str | None = None,
         plan: str | None = None,
     ) -> Self:
-        """Begin the life of a request."""
+        """Make the first record of a request, in phase `Accepted`."""
         return cls(
             request=request,
             payload_hash=payload_hash(request),
@@ -281,34 +281,34 @@ class RestoreRecord:
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen to the data."""
+        """Whether the request has ended."""
         return self.phase in FINAL
 
     @property
     def part_index(self) -> int:
-        """Which part is being worked on, from 0: the first without an end, else the last."""
+        """The index of the current part: the first without an end, else the last."""
         open_ones = (index for index, part in enumerate(self.parts) if part.end is None)
         return next(open_ones, len(self.parts) - 1)
 
     @property
     def part(self) -> Part:
-        """The part that is being worked on."""
+        """The current part."""
         return self.parts[self.part_index]
 
     @property
     def is_between_parts(self) -> bool:
-        """Whether a part has ended and the next is about to be sent: the target stays claimed."""
+        """Whether a part has ended and the next is sent now, so that the target stays claimed."""
         waits = self.waiting_for is not None or self.phase is not Phase.ACCEPTED
         return self.parts[0].end is not None and not waits
 
     @property
     def start_key(self) -> str:
-        """The name under which a start is counted: every part is a restore of its own."""
+        """The name under which the allowance counts this start: each part counts by itself."""
         return self._start_key(self.part_index)
 
     @property
     def unused_starts(self) -> tuple[str, ...]:
-        """The names under which nothing was started, though a start may have been counted."""
+        """The starts to give back to the allowance: perhaps counted, but nothing was started."""
         reached = enumerate(self.parts[: self.part_index + 1])
         return tuple(self._start_key(at) for at, part in reached if not part.may_have_started)
 
@@ -319,36 +319,36 @@ class RestoreRecord:
 
     @property
     def jobs(self) -> tuple[FollowedJob, ...]:
-        """Every job that was seen, in the order of being seen."""
+        """Every job that was found, in the order in which they were found."""
         return tuple(one for part in self.parts for one in part.jobs)
 
     @property
     def triggered_at(self) -> datetime | None:
-        """When the first part was sent to Azure, or may have been."""
+        """When the first POST was made that reached Azure, or may have reached it."""
         times = (part.triggered_at for part in self.parts)
         return min((time for time in times if time is not None), default=None)
 
     @property
     def is_emergency(self) -> bool:
-        """Whether it goes before normal requests."""
+        """Whether the request goes before normal ones."""
         return self.request.priority is Priority.EMERGENCY
 
     def _start_key(self, index: int) -> str:
         return self.key if index == 0 else f"{self.key}~{index + 1}"
 
     def with_part(self, part: Part) -> Self:
-        """Replace the part that is being worked on."""
+        """Replace the current part."""
         at = self.part_index
         return replace(self, parts=(*self.parts[:at], part, *self.parts[at + 1 :]))
 
     def moved(self, event: Event) -> Self:
-        """Take the transition; raises `IllegalTransitionError`."""
+        """Move to the phase that an event leads to; raises `IllegalTransitionError`."""
         return replace(self, phase=next_phase(self.phase, event))
 
     def waiting(
         self, why: WaitingFor | None, message: str = "", *, event: Event = Event.WAITED
     ) -> Self:
-        """Stay in `Accepted`, or go back there by `event`, and say why in bounded words."""
+        """Take `event`, store the reason to wait with a bounded message, and count a failure."""
         return replace(
             self.moved(event),
             waiting_for=why,
@@ -357,7 +357,9 @@ class RestoreRecord:
         )
 
     def start_deadline(self, limit: timedelta) -> datetime:
-        """When the request must have been triggered: its own deadline, at the latest the limit."""
+        """The time until which the first POST may be sent: the request's deadline or the limit,
+        whichever is earlier.
+        """
         latest = self.requested_at + limit
         wanted = self.request.start_deadline
         if isinstance(wanted, timedelta):
@@ -366,9 +368,7 @@ class RestoreRecord:
 
     @property
     def target_key(self) -> str | None:
-        """A hash of the share that data goes to; `None` until the item is resolved where it must
-        be.
-        """
+        """A hash of the share that is written; `None` while only the protected item names it."""
         target, source = self.request.target, self.request.source
         if isinstance(target, AlternateTarget):
             return hash_key(target.storage_account_id, target.file_share)
@@ -380,9 +380,7 @@ class RestoreRecord:
 
     @property
     def source_key(self) -> str | None:
-        """A hash of the share that data comes from; `None` until the item is resolved where it
-        must be.
-        """
+        """A hash of the share that is read; `None` while only the protected item names it."""
         source = self.request.source
         if self.decision is not None:
             return hash_key(self.decision.account_id, self.decision.share)
@@ -405,16 +403,16 @@ _RECORD = TypeAdapter(RestoreRecord)
 
 
 def hash_key(*parts: str) -> str:
-    """Hash names without case into a key that every table takes: 32 hex digits."""
+    """Hash names, ignoring case, into 32 hex digits: a key that any table accepts."""
     text = "\n".join(part.casefold() for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def source_account(item_id: ProtectedItemId, known: StorageAccountId | None) -> StorageAccountId:
-    """Return the account of a protected item; raises `ArmIdError` when nothing tells it.
+    """Return the account of a protected item; raises `ArmIdError` when nothing names it.
 
-    Items whose account was deleted may list none, but a container's name ends in its resource group
-    and account, and a vault protects accounts of its own subscription.
+    An item whose account was deleted may list none. Then the container's name tells it, which ends
+    in the resource group and the account, in the vault's subscription.
     """
     if known is not None:
         return known
@@ -428,17 +426,17 @@ def source_account(item_id: ProtectedItemId, known: StorageAccountId | None) -> 
 
 
 def restore_started(record: RestoreRecord) -> str:
-    """Say whether a restore ran or runs: `yes`, `no`, or `unknown` where nobody can tell."""
+    """Say whether a restore ran or runs: `yes`, `no`, or `unknown`."""
     if record.jobs:
         return "yes"
     if any(part.may_have_started for part in record.parts) or record.phase is Phase.INDETERMINATE:
-        # A 202 whose operation failed, or whose job nobody saw, proves neither.
+        # A 202 whose operation failed, or whose job was never found, proves neither yes nor no.
         return "unknown"
     return "no"
 
 
 def writes_to_its_source(record: RestoreRecord, decision: Decision) -> bool:
-    """Tell whether data goes to where it came from: by the ids, whatever the request calls it."""
+    """Tell whether data is written where it came from, even if the request calls it alternate."""
     target = record.request.target
     if not isinstance(target, AlternateTarget):
         return True
@@ -449,7 +447,7 @@ def writes_to_its_source(record: RestoreRecord, decision: Decision) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenRow:
-    """The small entity of a request that still needs something; a sweep reads only these."""
+    """The work list's row of an open request; a sweep reads only these, not the records."""
 
     key: str
     """The record's key."""
@@ -465,11 +463,11 @@ class OpenRow:
     waiting_for: WaitingFor | None = None
     job_id: str | None = None
     needs_attention: bool = False
-    """Only the record's own step can deal with it: a cancel came, or something went wrong."""
+    """Whether the sweep must load the record: a cancel came, or the last step went wrong."""
 
     @classmethod
     def of(cls, record: RestoreRecord, next_check_at: datetime) -> Self:
-        """Derive the row from its record."""
+        """Make the row of a record."""
         return cls(
             key=record.key,
             request_id=record.request.request_id,
@@ -490,6 +488,6 @@ class OpenRow:
     def rank(self) -> tuple[bool, datetime, str]:
         """The order among requests that wait for one thing: priority, then arrival.
 
-        By our own clock: the time of an event is its sender's word.
+        Arrival is `accepted_at`, by our clock: a sender could date its event back.
         """
         return (not self.is_emergency, self.accepted_at, self.key)

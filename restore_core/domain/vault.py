@@ -1,8 +1,6 @@
-"""What a Recovery Services vault says, as values: protected items, recovery points, operations,
-jobs.
+"""The contents of a Recovery Services vault as values: items, recovery points, operations, jobs.
 
-Refuses to know how the service spells them, which is `azure_backup/wire.py`, and what we make of
-them.
+`azure_backup/wire.py` reads them from the service's JSON; the engine decides what they mean.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from restore_core.arm_ids import ProtectedItemId, StorageAccountId
 
 @dataclass(frozen=True, kw_only=True)
 class Tier:
-    """Where a recovery point's data stands: `InstantRP` (snapshot), `HardenedRP` (vault), …"""
+    """Where a recovery point's data is kept: `InstantRP` (snapshot), `HardenedRP` (vault), …"""
 
     kind: str
     status: str
@@ -30,16 +28,16 @@ class ProtectedItem:
     share: str
     """`friendlyName`: the share's name. The item's own name is a hash since 2021."""
     account: StorageAccountId | None
-    """`sourceResourceId`; absent for some items whose account is gone."""
+    """`sourceResourceId`; absent for some items whose account was deleted."""
     account_name: str
-    """The last part of the container's name; known even when the account is gone."""
+    """The last part of the container's name; known even when the account was deleted."""
     protection_state: str = ""
     soft_deleted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecoveryPoint:
-    """One recovery point. `id` is text: 19 digits do not fit a double."""
+    """One recovery point. `id` is text, since a JSON number would round its 19 digits."""
 
     id: str
     time: datetime | None
@@ -58,7 +56,7 @@ class OperationStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceError:
-    """An error of the service: its code as text (jobs give numbers), its words, its advice."""
+    """An error of the service: its code as text (jobs give numbers), its message, its advice."""
 
     code: str
     message: str
@@ -67,9 +65,9 @@ class ServiceError:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """An ARM operation. `status` is `None` while it runs, or when its word is not known.
+    """An ARM operation. `status` is `None` while it runs, or when the service's word is unknown.
 
-    `Succeeded` means that a job was made, not that data came back.
+    `Succeeded` means that a job was made, not that data was restored.
     """
 
     status: OperationStatus | None
@@ -88,9 +86,7 @@ class JobEnd(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """How many of something were restored, skipped and failed; `None` where the service says
-    nothing.
-    """
+    """Counts of files or folders restored, skipped and failed; `None` where none was given."""
 
     restored: int | None = None
     skipped: int | None = None

@@ -1,8 +1,7 @@
-"""How a request ends: the last look for a job that nobody saw, then the next part or the one end.
+"""How a request ends: a last look for jobs not found so far, then the next part or the final phase.
 
-A request of more items than Azure takes at once runs part after part, and each part is a restore
-like any other, under one request and one claim on the target. Knows when the next part begins and
-how the ends of the parts add up to one. Refuses to know how a part is sent and followed.
+A request of more items than Azure takes at once runs part after part. Each part is a restore like
+any other, under one request and one claim on the target; the ends of the parts add up to one.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ _BEFORE_ANYTHING = {
     Event.REFUSED_BY_US,
     Event.PLAN_MADE,
 }
-"""What ends a request as a whole, as long as none of its parts was sent."""
+"""The events that end the whole request as long as its first part has not ended."""
 _MAX_TEXT = 500
-"""Of the words about a part that has ended."""
+"""The limit of each text that is kept of a part that has ended."""
 _RESTORED = {JobEnd.COMPLETED, JobEnd.COMPLETED_WITH_WARNINGS}
 
 
 def finish(ledger: Ledger, turn: Turn, end: End) -> StepResult:
-    """End a request, or a part of it, unless an earlier try did start a restore after all.
+    """End a request, or its current part, unless an earlier try has started a restore after all.
 
-    A record with a try in doubt takes one more complete list before its last phase is written: a
-    job found there is followed, and its end counts instead.
+    While a try is in doubt, one more complete job list is read first: a job found there is
+    followed, and its end counts instead.
     """
     record, settings = turn.record, ledger.settings
     if not record.part.may_have_more_jobs:
@@ -66,7 +65,7 @@ def finish(ledger: Ledger, turn: Turn, end: End) -> StepResult:
 def finish_now(ledger: Ledger, turn: Turn, end: End) -> StepResult:
     """Make a record final: the phase, the end and the rendered event, in one write.
 
-    The row is left alone: it stands, and the next step takes it off.
+    The row stays; the next step announces the end and deletes it.
     """
     final = replace(
         turn.record.moved(end.event),
@@ -77,7 +76,7 @@ def finish_now(ledger: Ledger, turn: Turn, end: End) -> StepResult:
         finished_at=turn.now,
     )
     event = render_end(final, end, source=ledger.settings.event_source, finished_at=turn.now)
-    # The event has the plan; kept twice, a large one would not fit an entity of 1 MiB.
+    # The event holds the plan; stored twice, a large plan would not fit an entity of 1 MiB.
     written = ledger.write(
         turn.with_record(replace(final, end=replace(end, plan=None), event=event))
     )
@@ -85,28 +84,28 @@ def finish_now(ledger: Ledger, turn: Turn, end: End) -> StepResult:
 
 
 def lost_track(record: RestoreRecord) -> End:
-    """Put into words that nobody saw the end, and where to look."""
+    """Make the end of a request whose job was followed up to the limit without an end."""
     since = format_time(record.triggered_at or record.accepted_at)
     ids = ", ".join(job.id for job in record.jobs) or "none was seen"
     return End(
         event=Event.LOST,
         reason=Reason.TRACKING_LIMIT_REACHED,
-        message=f"Followed since {since} without seeing an end. Jobs: {ids}. Look in the vault "
-        f"{record.request.vault.name}.",
+        message=f"The restore was followed since {since}, and its end was not seen. Jobs: {ids}. "
+        f"Look in the vault {record.request.vault.name}.",
         recommendation="Look at the job in the portal; it may still be running.",
     )
 
 
 def _finish_part(ledger: Ledger, turn: Turn, end: End) -> StepResult:
-    """End a part: go on with the next, or end the request with what all parts come to.
+    """End a part, then begin the next one, or end the request with the sum of all parts.
 
-    All parts are tried, whatever became of one; a cancel stops those that are left.
+    A part that failed does not stop the next ones; a cancel does.
     """
     record = turn.record
     if len(record.parts) == 1 or (record.parts[0].end is None and end.event in _BEFORE_ANYTHING):
         return finish_now(ledger, turn, end)
     ended = record.with_part(_outline(record.part, end))
-    # In the one phase from which every end of a request can be reached.
+    # Back to `Accepted`, the one phase from which every end of a request can be reached.
     ended = replace(
         ended.moved(Event.PART_ENDED),
         waiting_for=None,
@@ -122,14 +121,14 @@ def _finish_part(ledger: Ledger, turn: Turn, end: End) -> StepResult:
         result = ledger.save(turn, due_at=turn.now)
     else:
         result = finish_now(ledger, turn, merged(ended.parts))
-    # Not before it is stored that nothing of the part will be sent.
+    # Only now: it must be stored that no POST of the part will be sent.
     ledger.allowance.give_back(record, turn.now)
     return result
 
 
 def _outline(part: Part, end: End) -> Part:
-    """Keep of a part that has ended what its request still needs: ten whole ones, with all that
-    the service had to say, would outgrow the record.
+    """Shorten a part that has ended to the facts that its request still needs: ten parts with all
+    texts of the service would not fit the record.
     """
     error = end.error and replace(end.error, message=end.error.message[:_MAX_TEXT])
     kept = replace(
@@ -144,7 +143,7 @@ def _outline(part: Part, end: End) -> Part:
 
 
 def merged(parts: Sequence[Part]) -> End:
-    """Make the end of a request out of those of its parts."""
+    """Sum up the ends of a request's parts in one end."""
     ends = [(number, part.end) for number, part in enumerate(parts, 1) if part.end is not None]
     message = " ".join(f"Part {number} of {len(parts)}: {end.message}" for number, end in ends)
     bad = [(number, end) for number, end in ends if end.event is not Event.JOB_COMPLETED]
@@ -177,7 +176,7 @@ def merged(parts: Sequence[Part]) -> End:
 
 
 def restored_something(part: Part) -> bool:
-    """Tell whether a part brought anything back, a job that failed in the middle included."""
+    """Tell whether a part restored anything, even if its job failed in the middle."""
     return any(
         job.end in _RESTORED or job.files.restored or job.directories.restored for job in part.jobs
     )

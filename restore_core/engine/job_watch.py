@@ -1,7 +1,7 @@
-"""Which jobs just run on, by the work list and Azure alone, so that their records are not read.
+"""Finds the jobs that simply run on, by the work list and Azure, so that no record is read.
 
-Refuses to act: a request that is not called quiet is loaded and takes a step of its own. A stale
-list is harmless here: it is used only to confirm that a known job still runs.
+Nothing is changed here: a request that is not reported as quiet is loaded and takes a step of its
+own. A stale list is harmless here: it is used only to confirm that a known job still runs.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from restore_core.settings import Settings
 _log = logging.getLogger(__name__)
 
 MANY_JOBS = 4
-"""From this many running jobs of a vault on, one list replaces a read for each."""
+"""A vault with this many running jobs is read by one list, not by one read for each job."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobNews:
-    """What a look at running jobs showed."""
+    """The result of a look at running jobs."""
 
     quiet: set[str] = field(default_factory=set)
     """The keys of the requests whose jobs run on."""
     jobs: dict[str, Job | ArmError] = field(default_factory=dict)
-    """The other jobs by their ids: those that have ended with their details, those that run and
-    whose requests are loaded all the same, and what reading one failed with."""
+    """The jobs of requests that are loaded, by job id, or the error of reading one: jobs that have
+    ended, with their details, and running jobs whose requests are due for a step anyway."""
 
 
 class JobWatch:
@@ -50,18 +50,17 @@ class JobWatch:
         settings: Settings,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the port. An instance remembers when it looked, so that it does not look too
-        often."""
+        """Take the port. An instance remembers when it looked at a vault, to limit how often."""
         self._vaults = vaults
         self._every = min(settings.job_poll, LONGEST_WAIT / 2).total_seconds()
         self._monotonic = monotonic
         self._looked: dict[str, float] = {}
 
     def look(self, rows: Sequence[OpenRow], now: datetime, pool: Executor) -> JobNews:
-        """Look at the jobs of the due requests that are known to run.
+        """Look at the jobs of due requests in phase `JobInProgress`.
 
-        A request is loaded every few minutes all the same, for what its job does not show: its
-        limits, or a second job.
+        Every few minutes such a request is loaded all the same, for facts that its job does not
+        show: a limit that has passed, or a second job.
         """
         running: dict[str, list[OpenRow]] = {}
         for row in rows:
@@ -111,13 +110,13 @@ class JobWatch:
         news = JobNews()
         for row in rows:
             job = listing.get(row.job_id or "")
-            # What has ended is read by its request's own step: a list has no counts.
+            # A job that has ended is read by its request's own step, since a list has no counts.
             if job is not None and job.end is None:
                 _add(news, row, job, now)
         return news
 
     def _by_page(self, rows: Sequence[OpenRow], now: datetime) -> JobNews:
-        """Read each job; what failed is left to its request's own step."""
+        """Read each job; an error is passed on to the step of its request."""
         news = JobNews()
         for row in rows:
             job_id = row.job_id or ""

@@ -1,8 +1,7 @@
-"""How steps are written down: the record under its ETag, then its row, then the announcement.
+"""Writes the result of a step: the record under its ETag, then its row, then the announcement.
 
-Knows the write order. Refuses to know what a step decides, and when to look again. The order is
-what makes a crash harmless: the record is the truth, the row only says that something is still to
-be done, and a row too many costs one look.
+This order makes a crash harmless: the record is the truth, the row only says that the request is
+still open, and a row too many costs one read.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _ROUNDS = 4
 
 
 class Ledger:
-    """Writes what steps decide. Safe to share between threads."""
+    """Stores the results of steps. Safe to share between threads."""
 
     def __init__(
         self,
@@ -40,7 +39,7 @@ class Ledger:
         settings: Settings,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the ports. `monotonic` says how old what an instance remembers is."""
+        """Take the ports. `monotonic` measures the age of an instance's cached cooldowns."""
         self.store = store
         self.claims = TargetClaims(store)
         self.allowance = Allowance(store, settings)
@@ -51,8 +50,8 @@ class Ledger:
     def save(self, turn: Turn, *, due_at: datetime) -> StepResult:
         """Store the turn's record and its row; raises `Conflict` when another instance was first.
 
-        A request that has claimed its target in this step and does not start now gives it back:
-        after the write, since the winner of a race for the record is using the same claim.
+        If the step claimed the target and the request does not start now, the claim is released
+        after the write: when the write loses, the winner is using the same claim.
         """
         written = self.write(turn)
         record = turn.record
@@ -64,8 +63,8 @@ class Ledger:
     def wait(
         self, turn: Turn, why: WaitingFor, message: str, *, until: datetime | None = None
     ) -> StepResult:
-        """Let a request stay in `Accepted`, with the reason, until its back-off is over, or until
-        a time that is known and sooner.
+        """Keep a request in `Accepted` with the reason to wait, due after its back-off, or at
+        `until` if that is sooner.
         """
         waiting = turn.record.waiting(why, message)
         due_at = back_off(waiting, self.settings, turn.now)
@@ -73,16 +72,16 @@ class Ledger:
         return self.save(turn.with_record(waiting), due_at=due_at)
 
     def postpone(self, turn: Turn, *, due_at: datetime) -> StepResult:
-        """Leave what is stored as it is and look again later."""
+        """Leave the stored record unchanged and set only when its row is due."""
         self.store.put_open(_row(turn.stored, turn.stored.record, due_at))
         return StepResult(stored=turn.stored, goes_on=False)
 
     def write(self, turn: Turn) -> Turn:
         """Store the turn's record alone; raises `Conflict` when another instance was first.
 
-        Whoever ended the request meanwhile has looked for a claim before this step made one, and
-        nobody looks again: then it is given back here. While the request is open the claim stays,
-        since another instance may be about to act on it.
+        If another instance ended the request meanwhile, it released the claims before this step
+        made one, so this step's claim is released here. While the request is open the claim stays,
+        since another instance may be acting on it.
         """
         try:
             return replace(turn, stored=self.save_record(turn.stored, turn.record))
@@ -93,7 +92,7 @@ class Ledger:
             raise
 
     def release(self, record: RestoreRecord, now: datetime) -> None:
-        """Give back the target, and the starts where nothing was started."""
+        """Release the claim on the target, and give back counted starts that started nothing."""
         self.claims.release(record, now)
         self.allowance.give_back(record, now)
 
@@ -117,10 +116,10 @@ class Ledger:
         change: Callable[[RestoreRecord], RestoreRecord | None],
         due: Callable[[RestoreRecord], datetime],
     ) -> StepResult | None:
-        """Store the result of something that has happened, whoever changed the record meanwhile.
+        """Store a fact, such as Azure's 202, even if another instance changed the record meanwhile.
 
-        `change` is applied to the record as it stands; `None` from it means that there is nothing
-        to add. Returns `None` then.
+        `change` is applied to the record as now stored, and again after a conflict. When it returns
+        `None` there is nothing to add, and `None` is returned.
         """
         for _ in range(_ROUNDS):
             changed = change(turn.stored.record)
@@ -136,9 +135,9 @@ class Ledger:
         raise Conflict(f"{turn.stored.request_id} changes too fast to store a result")
 
     def announce(self, turn: Turn) -> StepResult:
-        """Give the target back, send the event as it was rendered, and close the request.
+        """Release the target, send the stored event, mark it as announced, and delete the row.
 
-        A crash anywhere in between repeats the send with the same bytes.
+        After a crash in between, the next step sends the same bytes again.
         """
         record = turn.record
         if record.announced_at is None:
@@ -150,7 +149,7 @@ class Ledger:
         return StepResult(stored=turn.stored, goes_on=False)
 
     def send_again(self, record: RestoreRecord) -> None:
-        """Send a final record's event."""
+        """Send the stored event of a final record."""
         if record.event is None:
             raise LookupError(f"the final request {record.key} has no event")
         self._completions.send(record.event, reply_queue=record.reply_queue)
@@ -161,8 +160,8 @@ class Ledger:
 
 
 def _row(stored: StoredRequest, record: RestoreRecord, due_at: datetime) -> OpenRow:
-    """Return the row of a record. A cancel that has not been sent needs the record's own step: a
-    look at jobs alone would find the job running and leave the request for minutes.
+    """Return the row of a record. A cancel that was not sent yet needs the record loaded: a look
+    at the job alone would find it running and leave the request for minutes.
     """
     row = OpenRow.of(record, due_at)
     unsent = stored.cancel is not None and record.cancel_sent_at is None

@@ -1,8 +1,7 @@
-"""The engine: take a message in, advance a request by one step, sweep what is open.
+"""The engine: accept a message, advance a request by one step, sweep the open requests.
 
-Knows who does which step, and that the sweep is the only one that tries again. Refuses to know how
-each step is done. A crash at any point leaves the stored phase, and the stored phase is all that a
-step looks at.
+A step reads the stored phase and nothing of earlier steps, so that after a crash at any point the
+sweep goes on from the record. Only the sweep tries anything again.
 """
 
 from __future__ import annotations
@@ -35,16 +34,16 @@ from restore_core.vocabulary import Rejection
 _log = logging.getLogger(__name__)
 
 _MAX_STEPS = 50
-"""More steps than any request takes without having to wait; a bug must not spin."""
+"""More steps than any request takes without waiting, so that a bug cannot loop for ever."""
 _ORPHAN_AGE = timedelta(days=1)
 _CLEANING_PERIOD = timedelta(hours=1)
-"""One part of the history is cleaned in each; all 256 take eleven days, against 400 of keeping."""
+"""Each period cleans one of 256 parts of the history: a round takes eleven days of the 400 kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepSummary:
-    """What a sweep did: rows that stood open, those that were due and had to be looked at by
-    themselves, those whose jobs just run on, and those left for the next.
+    """The counts of a sweep: all open rows; rows due whose requests took a step of their own; rows
+    due whose jobs simply run on; and requests left for the next sweep.
     """
 
     open: int
@@ -67,9 +66,9 @@ class Reconciler:
         plans: Callable[[], Plans] = no_plans,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the ports. `guards` says what is allowed now, `None` where everything is; `plans`
-        says which alert leads to which restore; both raise `FileInvalid`. `monotonic` measures the
-        send window and the sweep's budget; it must not be the wall clock.
+        """Take the ports. `guards` returns the rules as they are now, or `None` when everything is
+        allowed; `plans` returns the plans for alerts; both raise `FileInvalid`. `monotonic`
+        measures the send window and the sweep's budget, which the wall clock must not stretch.
         """
         self._vaults = vaults
         self._store = store
@@ -92,21 +91,21 @@ class Reconciler:
         self._cleaned = -1
 
     def handle(self, message: Message, now: datetime) -> None:
-        """Accept a message, then take its request as far as it goes without waiting.
+        """Accept a message, then advance its request until it must wait.
 
         Raises:
-            StoreError: nothing durable says that the message was taken; it must be delivered again.
-                Once the record is durable this never raises: the sweep goes on.
+            StoreError: the message may not be stored, so it must be delivered again. Once its
+                record is stored nothing is raised, since the sweep goes on from there.
         """
         stored = self.accept(message, now)
         if stored is not None:
             self._run(stored, view=None, clock=self._clock(now))
 
     def handle_poisoned(self, message: Message, now: datetime) -> None:
-        """Handle the copy of a message that failed too often; answer it where nothing else helps.
+        """Handle the copy of a message that failed too often; reject it if it fails once more.
 
-        The copy has a message id of its own, the request in it has not: what was accepted meanwhile
-        is a duplicate. Storage that does not answer is no reason to give up.
+        The copy has another message id but the same request id, so a request that was accepted
+        meanwhile makes it a duplicate. A storage outage does not reject it.
 
         Raises:
             StoreError: the message must be delivered again.
@@ -124,23 +123,21 @@ class Reconciler:
             self._accepter.reject(message, None, Rejection.UNREADABLE, text)
 
     def accept(self, message: Message, now: datetime) -> StoredRequest | None:
-        """Make a request durable, or answer the message.
-
-        Returns the request to advance, or `None` when the message is answered.
+        """Store a request and return it, or answer the message and return `None`.
 
         Raises:
-            StoreError: the message must not be acknowledged.
+            StoreError: the message must be delivered again.
         """
         return self._accepter.receive(message, now)
 
     def advance(
         self, stored: StoredRequest, clock: Callable[[], datetime], *, view: JobsView | None = None
     ) -> StepResult:
-        """Take one step: look at the stored phase, do at most one thing outside, store the result.
+        """Take one step: read the stored phase, do at most one thing at Azure, store the result.
 
         Raises:
-            Conflict: another instance was first, and nothing was done outside.
-            StoreError: storage did not answer; the sweep comes again.
+            Conflict: another instance was first, and this step did nothing at Azure.
+            StoreError: storage did not answer; the sweep takes the step again.
         """
         record, now = stored.record, clock()
         if view is None:
@@ -155,7 +152,7 @@ class Reconciler:
     def sweep(self, now: datetime) -> SweepSummary:
         """Advance every open request that is due: emergencies first, then the longest due.
 
-        One bad record never stops it, and it stops by itself when its time is up.
+        A bad record does not stop the sweep; when its budget is used up, the rest is left.
 
         Raises:
             StoreError: the work list could not be read.
@@ -193,7 +190,7 @@ class Reconciler:
         )
 
     def _clean(self, now: datetime) -> None:
-        """Delete old records of one part of the history, once in a while."""
+        """Delete old records of one part of the history, once in each period."""
         period = int(now.timestamp() / _CLEANING_PERIOD.total_seconds())
         if period == self._cleaned:
             return
@@ -207,14 +204,12 @@ class Reconciler:
             _log.info("deleted %d entities older than %s", gone, self._settings.retention)
 
     def _load(self, row: OpenRow, now: datetime) -> StoredRequest | None:
-        """Read the record of a row; `None`, and the row dealt with, where there is nothing to
-        do.
-        """
+        """Read a row's record. A row without one is postponed, and deleted after a day."""
         try:
             stored = self._store.load(row.request_id, row.key)
             if stored is not None:
                 return stored
-            _log.error("%s: stands open without a record", row.key)
+            _log.error("%s: the work list has a row without a record", row.key)
             if now - row.accepted_at > _ORPHAN_AGE:
                 self._store.delete_open(row)
             else:
@@ -226,7 +221,7 @@ class Reconciler:
     def _views(
         self, requests: Sequence[StoredRequest], now: datetime, news: JobNews
     ) -> dict[str, JobsView]:
-        """Make one job list for each vault, to be read when the first record needs it."""
+        """Make one view for each vault, whose job list is read when the first record needs it."""
         records: dict[str, list[RestoreRecord]] = {}
         for stored in requests:
             records.setdefault(stored.record.request.vault.key, []).append(stored.record)
@@ -238,24 +233,24 @@ class Reconciler:
     def _run(
         self, stored: StoredRequest, *, view: JobsView | None, clock: Callable[[], datetime]
     ) -> None:
-        """Advance a request until it must wait. Never raises: the sweep comes again."""
+        """Advance a request until it must wait; after any error the sweep tries again."""
         try:
             for _ in range(_MAX_STEPS):
                 with urgent(is_emergency=stored.record.is_emergency):
                     result = self.advance(stored, clock, view=view)
                 if not result.goes_on:
                     return
-                # The shared list is older than what this step did.
+                # The shared job list is older than this step's effect, so it is read anew.
                 stored, view = result.stored, None
-            _log.error("%s: did not come to rest", stored.request_id)
+            _log.error("%s: took %d steps without waiting", stored.request_id, _MAX_STEPS)
         except Conflict:
             _log.info("%s: another instance was first", stored.request_id)
         except StoreUnavailable as error:
             _log.warning("%s: %s", stored.request_id, error)
-        except Exception:  # noqa: BLE001  (as above; it is logged and stays due)
+        except Exception:  # noqa: BLE001  (logged; the row stays due)
             _log.exception("%s: a step failed", stored.request_id)
 
     def _clock(self, now: datetime) -> Callable[[], datetime]:
-        """Return a clock that goes on from a given time by the monotonic one."""
+        """Return a clock that starts at `now` and advances with the monotonic clock."""
         begun = self._monotonic()
         return lambda: now + timedelta(seconds=self._monotonic() - begun)

@@ -1,7 +1,7 @@
 """When a request is looked at again: every rule about the time between two steps.
 
-Knows waits and their limits. Refuses to know what a step does. Each rule keeps to `LONGEST_WAIT` or
-to the job's own rhythm, so that a lost wake-up costs minutes and never a request.
+No rule waits longer than `LONGEST_WAIT` or the interval for reading jobs, so that a lost wake-up
+costs minutes and never a request.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from restore_core.errors import ArmAnswer, ArmError
 from restore_core.settings import Settings
 
 LONGEST_WAIT = timedelta(minutes=5)
-"""No row is due later than this: a lost wake-up then costs minutes, never a request."""
+"""A waiting request is due again within this time, even if its wake-up is lost."""
 _LONGEST_HOLD = timedelta(hours=1)
-"""A job that runs is looked at again after that, whatever `Retry-After` one answer had."""
+"""The longest `Retry-After` that is honoured while a job runs."""
 
 
 def delayed(record: RestoreRecord, error: ArmError, now: datetime) -> RestoreRecord:
-    """Count a look that failed, and keep the time until which its answer's `Retry-After` asks to
-    wait.
-    """
+    """Count a failed read, and store the time until which its `Retry-After` asks to wait."""
     after = error.retry_after if isinstance(error, ArmAnswer) else None
     after = min(after, _LONGEST_HOLD) if after else None
     hold_until = now + after if after else record.hold_until
@@ -32,7 +30,7 @@ def delayed(record: RestoreRecord, error: ArmError, now: datetime) -> RestoreRec
 
 
 def back_off(record: RestoreRecord, settings: Settings, now: datetime) -> datetime:
-    """Return when to try again: capped exponential with jitter, `hold_until` honoured."""
+    """Return when to try again: exponential with jitter, not before `hold_until`, and capped."""
     base, most = settings.retry_base, min(settings.retry_max, LONGEST_WAIT)
     wait = min(base * 2 ** min(record.failures, 16), most)
     jitter = random.uniform(0.75, 1.0)  # noqa: S311  (no secret)
@@ -43,22 +41,22 @@ def back_off(record: RestoreRecord, settings: Settings, now: datetime) -> dateti
 
 
 def next_look(record: RestoreRecord, settings: Settings, now: datetime) -> datetime:
-    """Look soon at first, then less and less often, up to the job's own rhythm."""
+    """Return when to look at a job again: soon at first, then ever later, up to `job_poll`."""
     wait: timedelta = settings.operation_poll * 2 ** min(max(record.failures - 2, 0), 10)
     return now + min(wait, max(settings.job_poll, settings.operation_poll))
 
 
 def next_list(settings: Settings, now: datetime) -> datetime:
-    """Look often enough to see a late job soon, and to see the end of the grace."""
+    """Return when to list jobs again: soon enough for a late job and for the end of the grace."""
     tenth: timedelta = settings.adoption_grace / 10
     return now + min(max(settings.operation_poll, tenth), LONGEST_WAIT)
 
 
 def may_rest(row: OpenRow, now: datetime) -> bool:
-    """Whether a request has not been due for so long that it must be loaded.
+    """Tell whether a request may stay unloaded, since it has not been due for long.
 
-    Half of the longest wait to all of it, by the key: requests that came together are not all
-    loaded in one sweep.
+    The limit is between half of `LONGEST_WAIT` and all of it, by the row's key, so that requests
+    that came together are not all loaded in one sweep.
     """
     share = hashlib.sha256(row.key.encode()).digest()[0] / 255
     overdue: timedelta = LONGEST_WAIT * (0.5 + share / 2)

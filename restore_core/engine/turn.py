@@ -1,7 +1,7 @@
-"""One step of one request as a value, and what comes of it.
+"""One step of one request as a value, and its result.
 
-A turn goes from hand to hand within a step: what is stored, what the step has made of it so far,
-and the time. Each hand returns another turn, so that nothing but the ledger writes.
+A turn holds the stored request, the record as the step has changed it so far, and the time. The
+functions of a step pass it on and return a changed copy, and only the ledger writes it.
 """
 
 from __future__ import annotations
@@ -19,37 +19,35 @@ from restore_core.policy.guards import Guards, Rule
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """A step at work. `now` is the time that counts for all of it."""
+    """The state of a running step. All decisions of the step use the same `now`."""
 
     stored: StoredRequest
-    """As it was read, or last written."""
+    """The request as last read or written."""
     record: RestoreRecord
-    """As this step has it; nothing of it need be stored yet."""
+    """The record with this step's changes, which may not be stored yet."""
     view: JobsView
     clock: Callable[[], datetime]
-    """Goes by the monotonic clock, so that a host whose time is set sends nothing too late."""
+    """Advances with the monotonic clock, so that setting the host's time lets no POST out late."""
     now: datetime
     guards: Guards | None = None
-    """As they were read in this step; `None` where there are none."""
+    """The guards as read in this step; `None` when there are none."""
     rule: Rule | None = None
-    """The rule that allows the restore, once it was found."""
+    """The rule that allows the restore, once it is found."""
     holds_claims: bool = False
-    """Whether this step has claimed the target: if it leaves the request in `Accepted`, the target
-    is given back.
-    """
+    """Whether this step claimed the target, to be released if the request stays `Accepted`."""
 
     def with_record(self, record: RestoreRecord) -> Self:
-        """Go on with a changed record."""
+        """Return the turn with a changed record."""
         return replace(self, record=record)
 
     def at_present(self) -> Self:
-        """Read the clock again, after calls that may have taken minutes."""
+        """Return the turn with the present time, after calls that may have taken minutes."""
         return replace(self, now=self.clock())
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """What a step has stored, and whether the next one need not wait."""
+    """The request as the step has stored it, and whether the next step can follow at once."""
 
     stored: StoredRequest
     goes_on: bool

@@ -1,8 +1,4 @@
-"""What comes by HTTP and what goes back, as values.
-
-Knows the form of an answer: JSON, and problem details (RFC 9457) for what is refused. Refuses to
-know the Functions host, which route was asked, and whether anything was done.
-"""
+"""HTTP requests and answers as values: JSON, and problem details (RFC 9457) for a refusal."""
 
 from __future__ import annotations
 
@@ -31,7 +27,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpAnswer:
-    """An answer. No header holds what a sender wrote, other than a request id that was checked."""
+    """An answer. The only text of a sender in its headers is a request id that was checked."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -39,7 +35,7 @@ class HttpAnswer:
 
 
 class Refused(RestoreError):  # noqa: N818  (an answer, not our fault)
-    """A request that is not taken, and the answer to it."""
+    """An HTTP request is refused; the exception carries the answer."""
 
     def __init__(
         self, status: HTTPStatus, detail: str, *, problems: Sequence[Problem] = ()
@@ -71,7 +67,7 @@ def problem(
 ) -> HttpAnswer:
     """Answer with problem details; `problems` are those of a message, as its event has them."""
     value: dict[str, Any] = {
-        "type": "about:blank",  # nothing more is said than by the status
+        "type": "about:blank",  # the status says all
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
@@ -88,7 +84,7 @@ def problem(
 
 
 def broken() -> HttpAnswer:
-    """Answer where nobody expected what happened; the log has it, and the sender does not."""
+    """Answer an unexpected error; its details go to the log and not to the sender."""
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR, "This could not be handled; the log of the app says why."
     )

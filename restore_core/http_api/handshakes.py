@@ -1,9 +1,8 @@
 """The handshakes by which senders of events ask whether they may send.
 
-Knows that of Event Grid's own schema and that of CloudEvents (HTTP 1.1 Web Hooks for Event
-Delivery, section 4). Both are answered in the response alone, and only for the origins that are
-set. Refuses to call any address that a message or a header names: whoever may reach a route could
-make the app call it.
+Event Grid's own schema has one, and CloudEvents another (HTTP 1.1 Web Hooks for Event Delivery,
+section 4). Both are answered in the response alone, and only for origins that the settings name. No
+address in a message or header is ever called: any sender could make the app call it.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from restore_core.messages.decoding import read_object
 from restore_core.vocabulary import Rejection
 
 EVENT_GRID = "eventgrid.azure.net"
-"""Whose handshake one in Event Grid's own schema is: it brings no origin of its own."""
+"""The origin that a handshake in Event Grid's own schema counts for: it names none itself."""
 
 _VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _CODE = re.compile("[!-~]{1,256}")
 
 
 def answer_handshake(request: HttpRequest, origins: Collection[str]) -> HttpAnswer | None:
-    """Answer a handshake; `None` where the request is none. `origins` are in lower case.
+    """Answer a handshake; `None` for any other request. `origins` are in lower case.
 
     Raises:
-        Refused: the origin is not among those.
-        MessageInvalid: it is a handshake that cannot be read.
+        Refused: the origin is not one of `origins`.
+        MessageInvalid: the handshake cannot be read.
     """
     if request.method == "OPTIONS":
         return _of_cloud_events(request, origins)
@@ -40,8 +39,8 @@ def answer_handshake(request: HttpRequest, origins: Collection[str]) -> HttpAnsw
 
 def _of_cloud_events(request: HttpRequest, origins: Collection[str]) -> HttpAnswer:
     named = request.headers.get("webhook-request-origin", "").strip()
-    # What is sent back is one of the settings. Only ASCII is compared: «K», the sign of the kelvin,
-    # is k after lower().
+    # Only a value of the settings is sent back. Only ASCII is compared, since lower() turns «K»,
+    # the sign of the kelvin, into k.
     origin = named.lower() if named.isascii() else ""
     _check(origin, origins)
     return HttpAnswer(
@@ -74,6 +73,6 @@ def _check(origin: str, origins: Collection[str]) -> None:
     if origin not in origins:
         raise Refused(
             HTTPStatus.FORBIDDEN,
-            "No handshake is answered for this origin. Those that may send events are set in "
-            "RESTORE_EVENT_ORIGINS.",
+            "This origin may not send events. Add it to RESTORE_EVENT_ORIGINS to answer its "
+            "handshake.",
         )

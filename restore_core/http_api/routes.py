@@ -1,8 +1,8 @@
 """Requests, cancels and alerts that come by HTTP: checked, and put on the request queue.
 
-Knows the routes, the sizes, and that what is answered with 202 is a message that the queue's reader
-takes: it is read by the same code, as the very text that goes to the queue. Refuses to write a
-table, to start anything, and to know the Functions host.
+The text that goes to the queue is first read here by the code that reads the queue, so that a
+message answered with 202 is accepted there, too. No table is written and no restore is started
+here.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from restore_core.vocabulary import Rejection
 _log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
-"""More than Azure Monitor and Event Grid send."""
+"""More than Azure Monitor and Event Grid send at once."""
 _STRUCTURED = "application/cloudevents"
 _ATTRIBUTES = ("specversion", "type", "source", "id", "time", "subject")
 
 
 class CancelDetails(Model):
-    """What the body of a cancel may say; the path says the rest."""
+    """The body of a cancel; the path names the request."""
 
     reason: FreeText | None = None
     requested_by: FreeText | None = None
@@ -52,25 +52,25 @@ class Intake:
     """Everything that the HTTP triggers call. Safe to share between threads."""
 
     def __init__(self, *, requests: Requests, store: Store, settings: Settings) -> None:
-        """Take the ports; of the store, only records are read."""
+        """Take the ports; the store is only read, for the state of a request."""
         self._requests = requests
         self._store = store
         self._settings = settings
 
     def post_restore(self, request: HttpRequest) -> HttpAnswer:
-        """Take a request or a cancel, as it is or in an event; answer a handshake."""
+        """Accept a request or a cancel, plain or in an event; answer a handshake."""
         return _answered("POST restores", self._post_restore, request)
 
     def post_cancel(self, request: HttpRequest) -> HttpAnswer:
-        """Take a cancel of the request that the path names."""
+        """Accept a cancel of the request that the path names."""
         return _answered("POST cancel", self._post_cancel, request)
 
     def post_alert(self, request: HttpRequest) -> HttpAnswer:
-        """Take an alert, as it is or in an event; answer a handshake."""
+        """Accept an alert, plain or in an event; answer a handshake."""
         return _answered("POST alerts", self._post_alert, request)
 
     def get_restore(self, request: HttpRequest) -> HttpAnswer:
-        """Tell how far the request is that the path names."""
+        """Return the state of the request that the path names."""
         return _answered("GET restores", self._get_restore, request)
 
     def _post_restore(self, request: HttpRequest) -> HttpAnswer:
@@ -132,10 +132,10 @@ class Intake:
         return in_json(HTTPStatus.OK, _state(stored.record))
 
     def _put(self, text: str, request_id: str, *, query: str = "") -> HttpAnswer:
-        """Send a message; say where its state will be, as a path: proxies change the host."""
+        """Send a message and answer with the path of its state; a proxy may change the host."""
         self._requests.send(text)
         _log.info("%s: put on the queue", request_id)
-        # As part of a path these two mean the folder and the one above.
+        # In a path, an id `.` or `..` would mean the folder or the one above.
         nameless = request_id in {".", ".."}
         location = f"/api/restores/{request_id}{query}"
         return in_json(
@@ -152,7 +152,7 @@ class Intake:
 def _answered(
     name: str, route: Callable[[HttpRequest], HttpAnswer], request: HttpRequest
 ) -> HttpAnswer:
-    """Turn what is refused on purpose into an answer."""
+    """Run a route; turn a refusal, an invalid message or a storage outage into an answer."""
     try:
         return route(request)
     except Refused as refused:
@@ -162,14 +162,14 @@ def _answered(
     except StoreError as error:
         _log.warning("%s: %s", name, error)
         answer = problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, "Storage does not answer: send it once more, later."
+            HTTPStatus.SERVICE_UNAVAILABLE, "Storage does not answer: send the request again later."
         )
     _log.info("%s: answered %s", name, answer.status)
     return answer
 
 
 def _sent(request: HttpRequest) -> tuple[dict[str, Any], list[Problem]]:
-    """Read the body as an object, the headers of a CloudEvent in binary mode around it."""
+    """Read the body as an object; wrap it in the headers of a CloudEvent in binary mode."""
     _check_size(request)
     headers = request.headers
     structured = headers.get("content-type", "").strip().casefold().startswith(_STRUCTURED)
@@ -204,13 +204,13 @@ def _message(value: Mapping[str, Any]) -> str:
 
 
 def _written(value: Mapping[str, Any]) -> str:
-    """Write a message as compact ASCII: not every character can stand on a queue."""
+    """Write a message as compact ASCII, since a queue does not take every character."""
     return json.dumps(value, separators=(",", ":"))
 
 
 @contextmanager
 def _beside(found: Sequence[Problem]) -> Iterator[None]:
-    """Raise the problems of what is done inside together with those that were found before."""
+    """Raise the problems of the code inside together with those that were found before."""
     problems = list(found)
     try:
         yield
@@ -221,16 +221,16 @@ def _beside(found: Sequence[Problem]) -> Iterator[None]:
 
 
 def _lacks_id(envelope: Envelope) -> bool:
-    """Tell whether it is a restore that nothing wraps and that has no id: a cancel needs one."""
+    """Tell whether an id must be made: for a plain restore without one; a cancel must name it."""
     body = envelope.body
     return not envelope.path_prefix and "requestId" not in body and body.get("action") != "cancel"
 
 
 def _reduced(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Reduce an alert that no message holds, without the event around it: its id is its own.
+    """Reduce an alert that is too large for a message; the event around it is not needed.
 
-    What is no alert is refused before anything else is looked for in it; at this size, naming each
-    problem of a request would take minutes.
+    A body that is no alert is refused at once, since at this size naming every problem of a request
+    would take minutes.
     """
     inside = "data" if not {"specversion", "eventType"}.isdisjoint(value) else ""
     alert = value.get("data") if inside else value
@@ -263,7 +263,7 @@ def _refuse_parameter(name: str, message: str) -> None:
 
 
 def _state(record: RestoreRecord) -> dict[str, Any]:
-    """Tell what is known of a request."""
+    """Write the state of a request as its route answers it."""
     times = {
         "requestedAt": record.requested_at,
         "acceptedAt": record.accepted_at,

@@ -1,9 +1,8 @@
 """An alert of Azure Monitor in the common alert schema, as a value.
 
-Knows which fields identify an alert and which a plan may look at, and how an alert that is too
-large for a queue message is reduced to those. Refuses to know what an alert leads to. Alerts are
-Azure's: unknown fields are nobody's business, and each kind of alert has a context of its own. All
-texts came over the wire and prove nothing.
+An alert keeps the fields that identify it and those that plans may compare; one too large for a
+queue message is reduced to these. Azure adds fields, and each kind of alert has a context of its
+own, so unknown fields are ignored. Every text came from outside and proves nothing.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from restore_core.vocabulary import Rejection
 COMMON_SCHEMA = "azureMonitorCommonAlertSchema"
 MAX_TARGETS = 100
 MAX_REDUCED_BYTES = 16 * 1024
-"""Far below what a queue message holds, even in base64 and in an event."""
+"""Far below the limit of a queue message, even in base64 and inside an event."""
 
-# Bytes, so that what identifies an alert fits a reduced one whole, however it is escaped there.
+# In bytes, so that the identifying fields fit a reduced alert uncut, even when JSON escapes them.
 _MAX_ID, _MAX_RULE_ID, _MAX_RULE = 512, 1024, 1024
 _MAX_TEXT = 64
 _MAX_ARM_ID = 1024
@@ -38,7 +37,7 @@ _SECURITY = "security"
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """What is known of an alert."""
+    """The fields of an alert that identify it or that plans may compare."""
 
     id: str
     rule: str
@@ -56,7 +55,7 @@ class Alert:
 
     @property
     def source(self) -> str:
-        """What the alert comes from: the rule's id, its name where there is none."""
+        """The alert rule's id, or its name where the alert gives no id."""
         return self.rule_id or self.rule
 
     @property
@@ -66,15 +65,15 @@ class Alert:
 
     @property
     def is_fired(self) -> bool:
-        """Tell whether it begins; the same alert comes once more when it is resolved."""
+        """Tell whether the alert was fired; Azure sends it once more when it is resolved."""
         return self.condition.casefold() == "fired"
 
     @property
     def is_backup_job(self) -> bool:
         """Tell whether Azure Backup reports on its own jobs: a failed restore must not start one.
 
-        Where in doubt it does: an alert of Azure Backup counts whatever its category is, or when
-        it has none, unless it says Security; one of the category Jobs counts whoever sends it.
+        Doubt counts as yes. An alert of Azure Backup counts unless its category is Security, also
+        without a category; an alert of the category Jobs counts from any service.
         """
         category = self.category.strip().casefold()
         service = "".join(self.monitoring_service.casefold().split())
@@ -82,10 +81,10 @@ class Alert:
 
 
 def read_alert(value: Mapping[str, Any], *, inside: str = "") -> Alert:
-    """Read an alert; `inside` is the path of the field that holds it, where an event wraps it.
+    """Read an alert; `inside` is the path of the event's field that holds it.
 
-    Custom properties that are no text are left out, other than `restorePlan`: an alert that means
-    one plan must not start another. Targets beyond the first 100 are left out.
+    A custom property that is no text is left out, but `restorePlan` must be one: an alert that
+    names a plan must not start another. Targets beyond the first 100 are left out.
 
     Raises:
         MessageInvalid: with every problem.
@@ -124,7 +123,7 @@ def read_alert(value: Mapping[str, Any], *, inside: str = "") -> Alert:
 
 
 def readable_identity(value: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the source and the id of an alert where they can be read, whatever else is wrong."""
+    """Return the source and the id of an alert if both are valid, even if other fields are not."""
     found: list[Problem] = []
     data = value.get("data")
     essentials = data.get("essentials") if isinstance(data, Mapping) else None
@@ -140,10 +139,11 @@ def readable_identity(value: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def reduce_alert(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Reduce an alert to what plans may use: a valid alert of the same identity, at most 16 KiB.
+    """Reduce an alert to the fields that plans use: still a valid alert of the same identity, but
+    at most 16 KiB.
 
     Raises:
-        MessageInvalid: it is no alert, with every problem.
+        MessageInvalid: it is not an alert; with every problem.
     """
     alert = read_alert(value)
     essentials = {
@@ -157,7 +157,7 @@ def reduce_alert(value: Mapping[str, Any]) -> dict[str, Any]:
         "firedDateTime": format_time(alert.fired_at) if alert.fired_at else None,
     }
     context = {"category": alert.category, "protectedItemId": alert.protected_item_id}
-    # No plan has a name as long as this, cut or whole.
+    # Plan names have at most 64 characters: one cut to 65 still names no plan.
     plan = {} if alert.plan is None else {"restorePlan": alert.plan[: _MAX_TEXT + 1]}
     targets: list[str] = []
     reduced: dict[str, Any] = {
@@ -230,7 +230,7 @@ def _severity(essentials: Mapping[str, Any], found: list[Problem]) -> str:
 
 
 def _fired_at(held: object, found: list[Problem]) -> datetime | None:
-    """Read the time of the alert; the year 1 is Azure's word for none."""
+    """Read the time of the alert; Azure writes the year 1 where there is none."""
     if held is None or held == "":
         return None
     if not isinstance(held, str):
@@ -247,7 +247,7 @@ def _fired_at(held: object, found: list[Problem]) -> datetime | None:
 def _custom_properties(
     data: Mapping[str, Any], context: Mapping[str, Any], found: list[Problem]
 ) -> dict[str, str]:
-    """Read the rule's own properties. Alerts of log rules show them in their context instead."""
+    """Read the rule's own properties. Alerts of log rules carry them in their context instead."""
     held, path = data.get("customProperties"), "data.customProperties"
     if held is None and isinstance(context.get("properties"), Mapping):
         held, path = context["properties"], "data.alertContext.properties"
@@ -268,7 +268,7 @@ def _targets(held: object) -> tuple[str, ...]:
 
 
 def _arm_id(held: object) -> str | None:
-    """Return what may be an ARM id. Nothing is asked of it: it is compared, and never sent."""
+    """Return a bounded text that may be an ARM id; it is only compared, so its form is free."""
     try:
         text = event_text(held, most=_MAX_ARM_ID)
     except ValueError:

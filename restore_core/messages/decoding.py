@@ -1,8 +1,7 @@
-"""Bytes of a message to a JSON object: plain or base64, every oddity named.
+"""The bytes of a message, plain or base64, read into a JSON object and its problems.
 
-Knows encodings and JSON. Refuses to know what a request is. The bytes come from anybody who may
-write to the queue, so nothing here recurses on their depth or converts their numbers without a
-bound.
+The bytes come from anybody who may write to the queue, so depth and numbers are bounded before
+anything recurses over them or converts them.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ MAX_DEPTH = 32
 ROOT = "$"
 """The path of a problem that concerns the message as a whole."""
 
-# One class and no tail: neighbours that match the same bytes would make a hostile text slow.
+# One character class only: two that match the same bytes would make a hostile text slow to match.
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_\-=\s]+")
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -32,18 +31,18 @@ V = TypeVar("V")
 
 
 class _Object(dict[str, Any]):
-    """A JSON object that remembers which keys stood in it twice."""
+    """A JSON object that remembers which of its keys were given more than once."""
 
     twice: tuple[str, ...] = ()
 
 
 def read_object(body: bytes) -> tuple[dict[str, Any], list[Problem]]:
-    """Read a message as a JSON object, and the problems that do not keep it from being read.
+    """Read a message as a JSON object; return it with the problems that leave it readable.
 
-    A list of one object is that object: Event Grid delivers to some readers in that way.
+    A list of one object counts as that object, since Event Grid delivers so to some endpoints.
 
     Raises:
-        MessageInvalid: `Unreadable` for what is no JSON, `Invalid` for JSON that is no object.
+        MessageInvalid: `Unreadable` when it is not JSON, `Invalid` when the JSON is no object.
     """
     value, problems = _parsed(_unpacked(body))
     if isinstance(value, list):
@@ -54,7 +53,7 @@ def read_object(body: bytes) -> tuple[dict[str, Any], list[Problem]]:
 
 
 def read_plain_object(body: bytes) -> tuple[dict[str, Any], list[Problem]]:
-    """Read bytes as `read_object` does where they can only be JSON itself: no base64, no list.
+    """Read bytes as `read_object` does, but take neither base64 nor a list.
 
     Raises:
         MessageInvalid: as `read_object`.
@@ -107,9 +106,9 @@ def _text(body: bytes) -> str:
 
 
 def _from_base64(body: bytes) -> bytes:
-    """Decode what is base64 of something; leave the rest, such as the JSON number 1234."""
+    """Decode base64; return other bytes unchanged, such as the JSON number 1234."""
     packed = b"".join(body.split()).translate(bytes.maketrans(b"-_", b"+/"))
-    packed += b"=" * (-len(packed) % 4)  # the url-safe kind often comes without
+    packed += b"=" * (-len(packed) % 4)  # url-safe base64 often lacks its padding
     try:
         decoded = base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError):
@@ -155,12 +154,12 @@ def _duplicates(value: object, path: str) -> Iterator[Problem]:
 
 
 def with_valid_text(value: Any) -> Any:  # noqa: ANN401  (JSON)
-    """Copy a JSON value with half characters (lone surrogates) replaced: nothing can store them."""
+    """Copy a JSON value with lone surrogates replaced, since no UTF-8 text can hold them."""
     return _with_valid_text(value, "", [])
 
 
 def _with_valid_text(value: Any, path: str, problems: list[Problem]) -> Any:  # noqa: ANN401  (JSON)
-    """Copy a JSON value with half characters (lone surrogates) replaced and reported."""
+    """Copy a JSON value with lone surrogates replaced and reported as problems."""
     if isinstance(value, str):
         if value.isascii() or not _SURROGATE.search(value):
             return value
@@ -187,7 +186,7 @@ def without_none(fields: Mapping[str, V | None]) -> dict[str, V]:
 
 
 def join(path: str, name: str) -> str:
-    """Append a field's name, which may be anybody's text, to a path: ASCII and bounded."""
+    """Append a field's name to a path, as bounded ASCII, since a sender may name fields freely."""
     shown = name if len(name) <= 80 else name[:80] + "…"
     shown = shown.encode("ascii", "backslashreplace").decode("ascii")
     return f"{path}.{shown}" if path else shown

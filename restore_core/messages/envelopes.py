@@ -1,8 +1,8 @@
-"""What a message is: a request, or an event or an alert that brings one.
+"""Recognises a message: a plain request, an event that carries a request, or an alert.
 
-Knows, by content alone, the request itself, CloudEvents 1.0 in structured form, the Event Grid
-schema and Azure Monitor's alerts, and which id a request has that brings none of its own. Refuses
-to know what the request asks for, what the alert leads to, and how the message came.
+Content alone decides, so that the same message means the same on every way in. An event is either
+CloudEvents 1.0 in structured form or in the Event Grid schema; an alert is Azure Monitor's. A
+request without an id of its own gets one derived from the event around it.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _INSIDE = "data"
 
 @dataclass(frozen=True, kw_only=True)
 class Envelope:
-    """What a message holds, and what was around it.
+    """A message's content, and the event around it.
 
-    `body` is the request, or the alert, as it came. Id, source and time are those of the alert
-    where there is one: copies of it are one message, whichever way each came.
+    `body` is the request or the alert as received. For an alert, id, source and time are the
+    alert's own, so that copies of it count as one message on every way in.
     """
 
     body: Mapping[str, Any]
@@ -48,7 +48,7 @@ class Envelope:
 
     @property
     def derived_id(self) -> str | None:
-        """The id of a request that brings none; `None` where nothing wraps it."""
+        """The id for a request that gives none; `None` where no event wraps it."""
         if self.event_source is None or self.event_id is None:
             return None
         return derived_id(self.event_source, self.event_id)
@@ -62,12 +62,12 @@ class _Kind(StrEnum):
 
 
 def derived_id(source: str, event_id: str) -> str:
-    """Return the request id that an event gives to a request without one of its own."""
+    """Derive the id of a request from the source and the id of the event that carries it."""
     return "evt-" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()[:32]
 
 
 def read_envelope(body: bytes) -> Envelope:
-    """Read a message, plain JSON or base64 of it, up to what it holds.
+    """Read a message, plain JSON or base64 of it, and unwrap it.
 
     Raises:
         MessageInvalid: with every problem.
@@ -79,7 +79,7 @@ def read_envelope(body: bytes) -> Envelope:
 def read_wrapped(
     envelope: Envelope, *, unproven_copy_options: bool = False
 ) -> RestoreRequest | CancelRequest:
-    """Read the request of an envelope that holds no alert; its problems are where they were sent.
+    """Read the request of an envelope without an alert; paths of problems begin at the message.
 
     Raises:
         MessageInvalid: with every problem.
@@ -93,7 +93,7 @@ def read_wrapped(
 
 
 def unwrap(value: Mapping[str, Any], *, problems: Sequence[Problem] = ()) -> Envelope:
-    """Find what a message holds; `problems` are those found before.
+    """Find the request or the alert in a message; `problems` are those found before.
 
     Raises:
         MessageInvalid: with every problem, those of a request inside as well.
@@ -117,7 +117,7 @@ def unwrap(value: Mapping[str, Any], *, problems: Sequence[Problem] = ()) -> Env
 
 
 def _kind_of(value: Mapping[str, Any]) -> _Kind:
-    """Tell what an object is by its fields. A request has none of those that decide here."""
+    """Recognise an object by its fields. A request has none of the fields that mark the others."""
     if "specversion" in value:
         return _Kind.CLOUD_EVENT
     if "schemaVersion" in value:
@@ -128,9 +128,9 @@ def _kind_of(value: Mapping[str, Any]) -> _Kind:
     if "schemaId" in value or (isinstance(data, Mapping) and "essentials" in data):
         return _Kind.ALERT
     if "status" in value and "context" in value:
-        return _Kind.ALERT  # of the first generation, which had no name for its form
+        return _Kind.ALERT  # an alert of the first generation, without a schemaId
     if "type" in value and not {"data", "data_base64"}.isdisjoint(value):
-        return _Kind.CLOUD_EVENT  # that lacks its version, or misspells it
+        return _Kind.CLOUD_EVENT  # its specversion is missing or misspelt
     return _Kind.REQUEST
 
 
@@ -153,7 +153,7 @@ def _alert(value: Mapping[str, Any], found: list[Problem], inside: str = "") -> 
 
 
 def _cloud_event(value: Mapping[str, Any], found: list[Problem]) -> Envelope:
-    # The JSON format of CloudEvents has null for an attribute that is not there.
+    # In the JSON format of CloudEvents an absent attribute may be null.
     event = without_none(value)
     if event.get("specversion") != "1.0":
         message = "must be '1.0'" if "specversion" in event else "is missing"
@@ -172,8 +172,8 @@ def _event_grid_event(value: Mapping[str, Any], found: list[Problem]) -> Envelop
     event = without_none(value)
     body = _held(event | {"data_base64": None}, found)
     topic = None
-    # Event Grid itself writes the topic; an event in its form from elsewhere may lack it, which
-    # does no harm where nothing is made of it.
+    # Event Grid always writes the topic; an event in its schema from elsewhere may lack it. It is
+    # needed only to derive an id, so it is demanded only where the request gives none.
     if "topic" in event or not (body is None or "requestId" in body or _is_alert(body)):
         topic = _attribute(event, "topic", found, most=MAX_EVENT_SOURCE)
     _attribute(event, "eventType", found, most=MAX_EVENT_SOURCE)
@@ -248,7 +248,7 @@ def _time(
 
 
 def _held(event: Mapping[str, Any], found: list[Problem]) -> Mapping[str, Any] | None:
-    """Return what an event holds: an object, or JSON of one in a text or in base64."""
+    """Return the data of an event: an object, or one written as JSON in a text or in base64."""
     packed = event.get("data_base64")
     data = event.get("data")
     if data is not None:
@@ -282,12 +282,12 @@ def _read(text: bytes, inside: str, found: list[Problem]) -> Mapping[str, Any] |
 
 
 def _refusal(envelope: Envelope, found: Sequence[Problem]) -> MessageInvalid:
-    """Refuse with the problems of the request inside as well, where one could be seen."""
+    """Refuse with the problems of the envelope and of the request inside, if one was found."""
     body, derived = envelope.body, envelope.derived_id
     if body and _kind_of(body) is _Kind.REQUEST:
         try:
-            # What a setting allows is no problem of the envelope; an id that could not be derived
-            # is one already.
+            # Unproven copy options are judged elsewhere, by a setting; an id that cannot be
+            # derived is already a problem of the envelope.
             read_request(
                 body,
                 unproven_copy_options=True,

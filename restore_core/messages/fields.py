@@ -1,7 +1,6 @@
-"""The kinds of field that a message has: how each is read, checked and written.
+"""The types of the fields in messages and files: how each is read, checked and written.
 
-Knows names, paths, times and durations as senders write them. Refuses to know which message a field
-stands in. What a check returns is the one spelling in which a field is kept.
+A check returns the value in the one spelling in which it is kept.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 def _path(text: str) -> str:
     """Check a path of a file share by segment, after Azure Files' naming rules.
 
-    `#` and `%` are legal in names there and do no harm in a JSON body; an encoded separator or dot
-    is refused, since it means that somebody encoded the path.
+    `#` and `%` are legal in names and harmless in a JSON body. An encoded separator or dot is
+    refused, since it means that the sender encoded the path.
     """
     if text.startswith("/"):
         raise ValueError("must be relative to the share's root: leave out the leading slash")
@@ -79,9 +78,9 @@ def _no_text(value: object, kind: type) -> object:
 
 
 def event_text(value: object, *, most: int) -> str:
-    """Return a text that tells an event or its origin from others; raises `ValueError`.
+    """Check a text that identifies an event or its origin; raises `ValueError`.
 
-    Such texts are joined by a newline to be hashed, so none may hold one.
+    Such texts are joined by newlines and hashed, so control characters are refused.
     """
     if not isinstance(value, str):
         raise ValueError("must be a text")  # noqa: TRY004  (a problem of the message, like others)
@@ -97,7 +96,7 @@ def event_text(value: object, *, most: int) -> str:
 
 
 def as_tuple(value: object) -> object:
-    """JSON has lists only, and a frozen model wants a tuple."""
+    """Turn a JSON list into a tuple, which a frozen model can hold."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -179,7 +178,7 @@ EntryName = Annotated[
     AfterValidator(form(_ENTRY_NAME, "1 to 64 of A-Z a-z 0-9 . _ -").read),
     WithJsonSchema({"type": "string", "pattern": f"^{_ENTRY_NAME}$"}),
 ]
-"""What a rule or a plan is called in its file."""
+"""The name of a rule or a plan in its file."""
 QueueName = Annotated[
     str,
     AfterValidator(QUEUE.read),

@@ -1,6 +1,7 @@
-"""From a message to a request, or to every problem that it has.
+"""A JSON object read into a request, or into every problem that it has.
 
-Knows the rules that no single field can tell. Refuses to stop at the first problem, and to guess.
+The rules that concern several fields at once are here. All problems are reported together, and no
+value is guessed.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def read_request(
 ) -> RestoreRequest | CancelRequest:
     """Read a JSON object as a request; `problems` are those found before.
 
-    `default_id` is the id of a restore that brings none of its own (a cancel must name what it
-    cancels); `inside` is the path of the field that holds the object, where something wraps it.
+    `default_id` is used for a restore without a `requestId`; a cancel must always name the request.
+    `inside` is the path of the event's field that holds the object.
 
     Raises:
         MessageInvalid: with every problem.
@@ -58,14 +59,14 @@ def read_request(
 
 
 def readable_id(value: Mapping[str, Any]) -> str | None:
-    """Return the request id when it can be read, whatever else is wrong."""
+    """Return the request id if it is valid, even when other fields are not."""
     request_id = value.get("requestId")
     readable = isinstance(request_id, str) and REQUEST_ID.fullmatch(request_id)
     return request_id if readable else None
 
 
 def _across_fields(meant: Mapping[str, object], *, unproven_copy_options: bool) -> list[Problem]:
-    """Check what no single field can tell, as far as the fields can be read."""
+    """Check the rules that concern several fields, as far as the fields can be read."""
     found = []
     source = as_meant(meant.get("source"), ItemSource, ShareSource)
     if "vaultId" not in meant and "protectedItemId" not in source:
@@ -77,10 +78,10 @@ def _across_fields(meant: Mapping[str, object], *, unproven_copy_options: bool) 
     items = meant.get("items")
     if isinstance(items, list):
         if not 1 <= len(items) <= MAX_ITEMS:
-            # Not the model's business: it counts only those items that are valid.
+            # Checked here, since the model would count only the valid items.
             found.append(Problem(path="items", message=f"must have 1 to {MAX_ITEMS} entries"))
-        # Azure Files keeps the case of names and compares without it, letter by letter: «ß» is
-        # not «ss» there, as it is after casefold.
+        # Azure Files compares names letter by letter, ignoring case: «ß» and «ss» differ there,
+        # while casefold would make them equal.
         twice = repeated(items, "path", str.lower)
         found += (Problem(path=f"items[{i}].path", message="is listed twice") for i, _ in twice)
     target = as_meant(meant.get("target"), AlternateTarget)
@@ -105,7 +106,7 @@ def _across_fields(meant: Mapping[str, object], *, unproven_copy_options: bool) 
 
 
 def _are_apart(vault_id: object, item_id: object) -> bool:
-    """Tell whether both ids are good and the item is under another vault."""
+    """Tell whether both ids are valid and the item is under another vault."""
     if not isinstance(vault_id, str) or not isinstance(item_id, str):
         return False
     try:

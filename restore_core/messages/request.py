@@ -1,8 +1,7 @@
-"""The restore request and the cancel, as models.
+"""The restore request and the cancel, version 1.0, as models.
 
-Knows version 1.0 of the message. Refuses to know what exists in Azure and what is allowed there.
-The models hold what was given, parsed and written in one spelling; what was not given stays unset,
-so that the payload hash covers exactly what the sender said.
+The models hold the fields that were given, in one spelling. Other fields stay unset, so that the
+payload hash covers exactly what the sender wrote.
 """
 
 from __future__ import annotations
@@ -39,24 +38,24 @@ SCHEMA_VERSION = "1.0"
 PART_ITEMS = 99
 """The service's limit of files and folders in one restore (support matrix, azure-cli)."""
 MAX_ITEMS = 10 * PART_ITEMS
-"""Ours, of one request: it is restored in parts."""
+"""Our limit for one request, which is restored in parts of `PART_ITEMS`."""
 
 
 class ShareSource(Model):
-    """The share by its storage account and name; the protected item is looked up."""
+    """A share named by its storage account and name; its protected item is looked up."""
 
     storage_account_id: AccountIdText
     file_share: ShareName
 
 
 class ItemSource(Model):
-    """The share by the id of its protected item."""
+    """A share named by the id of its protected item."""
 
     protected_item_id: ItemIdText
 
 
 class PointById(Model):
-    """One recovery point."""
+    """One recovery point, named by its id."""
 
     id: PointId
 
@@ -77,13 +76,13 @@ class LatestPointBefore(Model):
 
 
 class OriginalTarget(Model):
-    """Back to where the data came from."""
+    """A restore to the share that the data came from."""
 
     location: Literal["original"]
 
 
 class AlternateTarget(Model):
-    """To another share, or to a folder of one; the share must exist, the folder need not."""
+    """A restore to another share or a folder. The share must exist; the folder need not."""
 
     location: Literal["alternate"]
     storage_account_id: AccountIdText
@@ -112,7 +111,7 @@ class UserIdentity(Model):
 
 
 class CopyOptions(StrEnum):
-    """What happens to files that exist at the target."""
+    """What the restore does with files that already exist at the target."""
 
     OVERWRITE = "Overwrite"
     SKIP = "Skip"
@@ -124,7 +123,7 @@ UNPROVEN_COPY_OPTIONS = frozenset({CopyOptions.CREATE_COPY, CopyOptions.FAIL_ON_
 
 
 class Priority(StrEnum):
-    """Which of several waiting requests goes first."""
+    """Whether a waiting request goes before the others."""
 
     NORMAL = "normal"
     EMERGENCY = "emergency"
@@ -224,7 +223,7 @@ class RestoreRequest(Model):
 
     @property
     def effective_copy_options(self) -> CopyOptions:
-        """What was asked for; `Overwrite` where nothing was."""
+        """The `copyOptions` of the request, `Overwrite` when it gives none."""
         return self.copy_options or CopyOptions.OVERWRITE
 
     @property
@@ -234,7 +233,7 @@ class RestoreRequest(Model):
 
 
 class CancelRequest(Model):
-    """A request to stop a restore that was requested."""
+    """A request to stop a restore that was requested before."""
 
     schema_version: Literal["1.0"]
     action: Literal["cancel"]
@@ -247,14 +246,14 @@ _ARM_ID_FIELDS = {"vaultId", "storageAccountId", "protectedItemId", "id"}
 
 
 def payload_hash(request: RestoreRequest) -> str:
-    """Return the SHA-256 of the fields given, in one spelling, ids without case and no defaults.
+    """Return the SHA-256 of the given fields, in one spelling, with ARM ids in lower case.
 
-    It tells a resend from the reuse of an id for something else.
+    The same request id with the same hash is a resend; with another hash the id was reused.
     """
 
     def spelled(value: Any, name: str = "") -> Any:  # noqa: ANN401  (JSON)
         match value:
-            case dict() if name != "labels":  # whose keys are the sender's own
+            case dict() if name != "labels":  # its keys are the sender's own
                 return {key: spelled(inner, key) for key, inner in value.items()}
             case list():
                 return [spelled(inner) for inner in value]

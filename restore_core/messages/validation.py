@@ -1,8 +1,7 @@
-"""What all that people write has in common, messages and files: strict models, all problems at
-once.
+"""Strict validation of messages and of reviewed files, with every problem reported at once.
 
-Knows how pydantic's findings are said in our words, and how a misspelt field is one problem that
-names the field that was meant. Refuses to know any message or file.
+pydantic's findings are put into our words, and a misspelt field becomes one problem that names the
+field that was meant.
 """
 
 from __future__ import annotations
@@ -33,23 +32,21 @@ _MAX_PROBLEMS = 100
 
 
 class Model(BaseModel):
-    """What every part of a message has in common: no coercion, no unknown fields, no nulls, no
-    changes.
-    """
+    """The base of all models here: no coercion, no unknown fields, no nulls, immutable."""
 
     model_config = ConfigDict(
         strict=True,
         frozen=True,
         extra="forbid",
         alias_generator=to_camel,
-        # Built at first use: most cold starts read a request, and neither guards nor plans.
+        # Built at first use: most cold starts read a request, but neither guards nor plans.
         defer_build=True,
     )
 
     @field_validator("*", mode="before")
     @classmethod
     def _not_null(cls, value: object) -> object:
-        """Refuse null: `"items": null` is a sender's empty variable, and not «the full share»."""
+        """Refuse null: `"items": null` from an empty variable must not mean the full share."""
         if value is None:
             raise ValueError("must not be null: leave the field out")
         return value
@@ -62,9 +59,7 @@ class Model(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Describe an optional field as one that may be left out; `None` is only our word for
-        that.
-        """
+        """Describe an optional field as one that may be left out, but may not be null."""
         schema = handler(core_schema)
         for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
             kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
@@ -78,9 +73,9 @@ M = TypeVar("M", bound=Model)
 
 
 def as_meant(value: object, *models: type[Model]) -> dict[str, object]:
-    """Return what an object holds, each under the name of the field that it surely means.
+    """Return an object's values, each under the name of the known field that is surely meant.
 
-    A misspelt field is reported as that; what it holds still tells which other rules apply.
+    The misspelling itself is reported elsewhere; its value still decides which rules apply.
     """
     if not isinstance(value, Mapping):
         return {}
@@ -101,9 +96,9 @@ def _plain(name: str) -> str:
 
 
 def meant_field(name: str, known: Sequence[str]) -> str | None:
-    """Return the known name that a text surely means, `None` when it means none.
+    """Return the known name that a text surely means, `None` when it is close to none.
 
-    What was meant is only ever said, never taken.
+    The name is only suggested to the sender; the message is refused all the same.
     """
     plain = {_plain(field): field for field in known}
     close = difflib.get_close_matches(_plain(name[:80]), list(plain), n=1, cutoff=0.7)
@@ -150,7 +145,7 @@ def problems_of(
 ) -> list[Problem]:
     """Put pydantic's findings into our words; a misspelt field is one problem, not two.
 
-    `what` is the word for the whole that was read: a message, a file.
+    `what` names in messages what was read: a message or a file.
     """
     errors = error.errors(include_url=False, include_input=False)
     unknown: list[tuple[Sequence[str | int], str]] = []
@@ -195,9 +190,7 @@ def repeated(
 
 
 def moved(problem: Problem, inside: str) -> Problem:
-    """Say where a problem lies as its sender sees it; `inside` is the field around what was
-    read.
-    """
+    """Prefix a problem's path with the field that wraps the request, so that senders find it."""
     if not inside:
         return problem
     path = problem.path
@@ -207,7 +200,7 @@ def moved(problem: Problem, inside: str) -> Problem:
 
 
 def bounded(problems: Sequence[Problem]) -> list[Problem]:
-    """Name each problem once, and say how many were left out of a message that is full of them."""
+    """Keep each problem once and the first 100 of them, and say how many were left out."""
     each = list(dict.fromkeys(problems))
     if len(each) <= _MAX_PROBLEMS:
         return each
@@ -216,7 +209,7 @@ def bounded(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def summary(problems: Sequence[Problem]) -> str:
-    """Put the problems of a message into one sentence."""
+    """Sum up the problems of a message in one sentence."""
     if len(problems) == 1:
         return f"{problems[0].path}: {problems[0].message}"
     return f"The message has {len(problems)} problems; see problems."
@@ -237,7 +230,7 @@ def _message(error: ErrorDetails) -> str:
 
 
 def _model_at(kind: type[Model], place: Sequence[str | int]) -> type[Model]:
-    """Return the model that a location lies in."""
+    """Return the model in which pydantic found a problem at this location."""
     model = kind
     for part in place:
         if isinstance(part, int):
@@ -267,7 +260,7 @@ def _held(annotations: Sequence[Any]) -> Iterator[type[Model]]:
 
 @functools.cache
 def _tags(model: type[Model]) -> set[str]:
-    """Names of the union members below a model: locations hold them, and senders did not."""
+    """List the union tags below a model: pydantic's locations hold them, messages do not."""
 
     def tags(annotations: Sequence[Any]) -> Iterator[str]:
         for one in annotations:

@@ -1,10 +1,10 @@
 """How many restores may start: the guards' limits for a share, and Azure's daily allowance.
 
-Knows one list of starts for each share (and each vault, where that is limited): who started and
-when, in one entity of the claims table, changed under its ETag, so that instances cannot count past
-one another. A guard's limit refuses, since it is there for senders that run wild; the allowance
-lets wait, since time gives it back. Refuses to know whether a restore was sent: whoever is back in
-`Accepted`, or ended before the trigger, gives its start back.
+Each share, and each vault if that is limited, has a list of starts: which request started, and
+when. It is one entity of the claims table, changed under its ETag, so that instances cannot miss
+each other's starts. A request over a guard's limit is refused, since the limit is for senders that
+run wild; over the allowance it waits, since time gives the allowance back. A request that is back
+in `Accepted`, or ended before the trigger, gives its start back.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Allowance:
     def look(
         self, record: RestoreRecord, rule: Rule | None, now: datetime
     ) -> OverLimit | UsedUp | None:
-        """Say what keeps a decided request from starting now, without counting it."""
+        """Return the limit that keeps a decided request from starting now, without counting it."""
         for scope in self._limited(record, rule):
             if (found := self._ask(scope, record, now, is_start=False)) is not None:
                 return found
@@ -62,10 +62,10 @@ class Allowance:
     def take(
         self, record: RestoreRecord, rule: Rule | None, now: datetime
     ) -> OverLimit | UsedUp | None:
-        """Count a start, once for each request; what is in the way is returned instead.
+        """Count a start, once for each request, or return the limit that is in the way.
 
         Raises:
-            Conflict: too many others count at the same time.
+            Conflict: too many instances count at the same time.
         """
         for scope in self._limited(record, rule):
             found = self._ask(scope, record, now, is_start=True)
@@ -75,13 +75,13 @@ class Allowance:
         return None
 
     def give_back(self, record: RestoreRecord, now: datetime) -> None:
-        """Take what a request has not started off the counts, and wake those that wait first for
-        what became free.
+        """Remove starts of a request that started nothing, and wake the first request that waits
+        for each freed start.
         """
         keys = record.unused_starts
         if record.source_key is None or record.request.dry_run or not keys:
             return
-        # Whatever is limited now: it may have been counted for a guard, whose rule is not known.
+        # Every scope, limited now or not: a guard's rule, unknown here, may have counted the start.
         scopes = self._scopes(record, None)
         free = [scope for scope in scopes if self._remove(scope.thing, keys, now)]
         waiting = self._waiting(record) if free else []
@@ -118,7 +118,7 @@ class Allowance:
     def _ask(
         self, scope: _Scope, record: RestoreRecord, now: datetime, *, is_start: bool
     ) -> OverLimit | UsedUp | None:
-        """Ask one list of starts, and count a start on it; one that waits leaves its mark."""
+        """Check one list of starts; count the start on it, or mark it if the request waits."""
         me = Holder(key=record.start_key, request_id=record.request.request_id, since=now)
 
         def step(claim: Claim) -> tuple[Claim, OverLimit | UsedUp | None]:
@@ -128,7 +128,7 @@ class Allowance:
             counted = _counted(claim, now)
             if found is not None or not is_start or any(one.key == me.key for one in counted):
                 return claim, found
-            # No limit is higher: what is older than so many starts cannot change an answer.
+            # No limit is higher than MAX_STARTS, so older starts cannot change an answer.
             newest = counted[-(MAX_STARTS - 1) :]
             others = claim.wanted and any(
                 scope.source_key in {None, row.source_key} for row in self._waiting(record)
@@ -142,7 +142,7 @@ class Allowance:
     ) -> OverLimit | UsedUp | None:
         counted = _counted(claim, now)
         if any(holder.key == record.start_key for holder in counted):
-            # Counted before a crash. It must not wait for those that may wait for it.
+            # Counted before a crash. Waiting now for requests that wait for it would be a deadlock.
             return None
         times = [holder.since for holder in counted]
         if (over := _over(scope, times, now)) is not None:
@@ -150,7 +150,7 @@ class Allowance:
         limit = self._limit(scope.limit, is_emergency=record.is_emergency)
         if limit is None:
             return None
-        # Whoever waits has left its mark in the claim: without one there is nobody to look for.
+        # A waiting request marks the claim, so without a mark there is no need to search for one.
         ahead = self._ahead(scope, record, now) if claim.wanted else 0
         if len(times) + ahead < limit:
             return None
@@ -164,16 +164,16 @@ class Allowance:
         )
 
     def _limit(self, limit: int, *, is_emergency: bool) -> int | None:
-        """The allowance of a day, less what is kept for emergencies: at most half of it."""
+        """Return a day's allowance less the emergency reserve, which is at most half of it."""
         if not limit:
             return None
         return limit if is_emergency else limit - min(self._settings.emergency_reserve, limit // 2)
 
     def _ahead(self, scope: _Scope, record: RestoreRecord, now: datetime) -> int:
-        """Count the better-ranked that wait and will start before the record.
+        """Count the waiting requests of better rank that will start before the record.
 
-        Of a vault's, those whose own share has nothing left do not: they wait for time to pass,
-        and keep no other share waiting.
+        For a vault's limit, requests whose own share has nothing left are not counted: they wait
+        for time to pass and must not keep other shares waiting.
         """
         mine = OpenRow.of(record, now)
         better = [row for row in self._waiting(record) if row.rank < mine.rank]
@@ -188,7 +188,7 @@ class Allowance:
     def _startable(
         self, count: int, source_key: str | None, now: datetime, *, is_emergency: bool
     ) -> int:
-        """Say how many of so many restores the allowance of their own share lets start."""
+        """Return how many of `count` restores their own share's allowance lets start."""
         limit = self._limit(self._settings.daily_limit_per_share, is_emergency=is_emergency)
         if limit is None or source_key is None:
             return count
@@ -200,7 +200,7 @@ class Allowance:
         return [
             row
             for row in self._store.rows_waiting(str(record.request.vault), WaitingFor.QUOTA)
-            # A dry run has another key than its request, and starts nothing.
+            # A dry run starts nothing; its key differs from its request's.
             if row.key not in {record.key, f"plan~{row.request_id}"}
         ]
 
@@ -216,14 +216,14 @@ class Allowance:
 
 @dataclass(frozen=True, kw_only=True)
 class _Scope:
-    """One list of starts, and what limits it."""
+    """One list of starts, and its limits."""
 
     thing: str
     what: str
     limit: int
     rule: Rule | None = None
     source_key: str | None = None
-    """Of the share, where only those that wait for the same one are ahead."""
+    """For a share's list: the share, since only requests for the same share are ahead."""
 
     @property
     def is_guarded(self) -> bool:

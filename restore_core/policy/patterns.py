@@ -1,8 +1,7 @@
-"""Patterns that people write into reviewed files: names with `*`, and ARM ids of such names.
+"""Patterns in reviewed files: names with `*`, and ARM ids made of such names.
 
-Knows how a pattern is checked and matched. An ARM id's pattern is matched segment by segment
-without case, and `*` never reaches over a `/`: `/subscriptions/*` alone must not allow the world.
-Refuses to know what a match allows. No regular expression is made of anybody's text.
+The pattern of an ARM id is matched segment by segment, ignoring case, and `*` never matches a `/`,
+so that `/subscriptions/*` alone allows nothing. No regular expression is made of a pattern.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ ANY = "*"
 _GROUP = "/subscriptions/{}/resourceGroups/{}/providers"
 VAULT = f"{_GROUP}/Microsoft.RecoveryServices/vaults/{{}}"
 SHARE = f"{_GROUP}/Microsoft.Storage/storageAccounts/{{}}/fileServices/default/shares/{{}}"
-"""The id of a file share, as ARM has it."""
+"""The ARM id of a file share."""
 _NAME = re.compile(r"[A-Za-z0-9*._()-]+")
 _NO_SEGMENT = re.compile(r"[\\?#%\x00-\x20\x7f-\x9f]|\A\.{0,2}\Z")
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Tell whether a text is what a pattern says, without case; `*` stands for any characters.
+    """Tell whether a text matches a pattern, ignoring case; `*` stands for any characters.
 
-    Takes time in proportion to the text for each star, whatever both hold.
+    The time grows only with the text's length times the number of stars, even for hostile input.
     """
     first, *rest = pattern.casefold().split(ANY)
     folded = text.casefold()
@@ -46,7 +45,7 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def id_matches(pattern: str, arm_id: str) -> bool:
-    """Tell whether an ARM id is what a pattern says, segment by segment."""
+    """Tell whether an ARM id matches a pattern, segment by segment."""
     wanted, given = pattern.split("/"), arm_id.split("/")
     return len(wanted) == len(given) and all(map(matches, wanted, given))
 
@@ -58,7 +57,7 @@ def check_id_pattern(text: str, what: str, form: str) -> str:
     match nothing, silently.
 
     Raises:
-        ValueError: says what does not fit.
+        ValueError: the pattern has none of the forms; the message shows them.
     """
     if len(text) > MAX_ID_CHARACTERS:
         raise ValueError(f"is longer than {MAX_ID_CHARACTERS} characters")
@@ -75,9 +74,7 @@ def check_id_pattern(text: str, what: str, form: str) -> str:
 
 
 def _resource(text: str) -> str:
-    """Check the pattern of the id of any resource, group or subscription, as far as all have one
-    form.
-    """
+    """Check the pattern of the id of any resource, resource group or subscription."""
     if len(text) > MAX_ID_CHARACTERS:
         raise ValueError(f"is longer than {MAX_ID_CHARACTERS} characters")
     root, *segments = text.split("/")
@@ -112,4 +109,4 @@ ResourcePattern = Annotated[
     AfterValidator(_resource),
     _example(f"{_GROUP}/Microsoft.Storage/storageAccounts/{{}}"),
 ]
-"""Any resource: what an alert is about."""
+"""The pattern of any resource's id, for the resource that an alert is about."""

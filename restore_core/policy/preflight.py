@@ -1,8 +1,7 @@
-"""What would surely fail, and what might: looked at before anything is sent.
+"""Checks before anything is sent: a restore that would surely fail is refused.
 
-Knows what Microsoft's documents and recorded traffic say of restores that cannot work. Refuses to
-know what is allowed (that is `policy/guards.py`), and to be sure where the sources are not: what
-might fail is a warning in the event, and no reason to refuse.
+The checks follow Microsoft's documents and recorded traffic. Where these are not certain, a check
+only puts a warning into the event. What is allowed is decided in `policy/guards.py`.
 """
 
 from __future__ import annotations
@@ -15,27 +14,27 @@ from restore_core.domain.record import Decision, RestoreRecord, writes_to_its_so
 from restore_core.messages.request import AlternateTarget, CopyOptions, RestoreRequest
 
 IDENTITY_VERSION = "2026-07-01"
-"""The first version of the API that knows `identityInfo` (SDK 11)."""
+"""The first version of the API that accepts `identityInfo` (SDK 11)."""
 _SNAPSHOT = {"instantrp", "iasnapshotrp"}
 _VAULT_TIER = {"hardenedrp"}
 _SUSPECT = {"unhealthy", "warning"}
 _AT_REST = {"", "protected", "protectionstopped"}
-"""Restoring works while protection runs, and after it was stopped with the data retained (FAQ)."""
+"""The states in which a restore works: protected, or stopped with the data retained (FAQ)."""
 
 
 class Outcome(StrEnum):
-    """What a check says."""
+    """The result of a check."""
 
     PASSED = "passed"
     WARNING = "warning"
     REFUSED = "refused"
     WAITING = "waiting"
-    """It would not be refused, and not start now."""
+    """The restore is allowed but would have to wait now."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that was looked at. `advice` says what to change where it refuses."""
+    """One check and its result. `advice` says what to change after a refusal."""
 
     name: str
     outcome: Outcome
@@ -43,13 +42,13 @@ class Check:
     advice: str = ""
 
     def shown(self) -> dict[str, str]:
-        """Write it as a dry run's plan shows it."""
+        """Return the check as a dry run's plan shows it."""
         shown = {"name": self.name, "result": self.outcome.value, "message": self.message}
         return shown | ({"advice": self.advice} if self.advice else {})
 
 
 def preflight(record: RestoreRecord, decision: Decision, *, api_version: str) -> list[Check]:
-    """Look at a decided restore; every check is there, passed ones too."""
+    """Run every check on a decided restore, and return the passed ones, too."""
     request = record.request
     return [
         _protection(decision),
@@ -76,7 +75,7 @@ def _refused(name: str, message: str, advice: str) -> Check:
 
 
 def _protection(decision: Decision) -> Check:
-    """Soft-deleted items must be undeleted first; a stopped protection does no harm."""
+    """Refuse a soft-deleted item, which must be undeleted first; stopped protection is fine."""
     name, state = "protectionState", decision.protection_state
     if decision.item_soft_deleted:
         return _refused(
@@ -90,7 +89,7 @@ def _protection(decision: Decision) -> Check:
 
 
 def _tier(request: RestoreRequest, decision: Decision) -> Check:
-    """A point without a snapshot restores full shares, elsewhere, with Overwrite, and no more."""
+    """Check the limits of a vault-tier point: full shares, to another location, with Overwrite."""
     name = "recoveryPointTier"
     if not decision.tiers:
         return _passed(name, "The vault does not tell where the recovery point is kept.")
@@ -142,7 +141,7 @@ def _threat(decision: Decision) -> Check:
 
 
 def _target(record: RestoreRecord, decision: Decision) -> Check:
-    """«Elsewhere» that is the source itself is a mistake in one of the two."""
+    """Refuse an alternate target that is the source itself: one of the two is a mistake."""
     name, target = "target", record.request.target
     if not isinstance(target, AlternateTarget):
         return _passed(name, "The original location.")
@@ -163,7 +162,7 @@ def _target(record: RestoreRecord, decision: Decision) -> Check:
 
 
 def _subscription(decision: Decision) -> Check:
-    """Microsoft has restores to another subscription as a feature of the vault tier."""
+    """Warn about another subscription without a vault-tier copy, which Microsoft's page demands."""
     name = "subscription"
     ours = decision.item.vault.subscription
     theirs = decision.target_account_id.split("/")[2]
@@ -179,7 +178,7 @@ def _subscription(decision: Decision) -> Check:
 
 
 def _paths(request: RestoreRequest) -> Check:
-    """Folder names that end in a dot can make a restore fail; nested items come twice."""
+    """Warn about folders that end in a dot, which can fail, and items inside listed folders."""
     name, target = "itemPaths", request.target
     places = [(one.path, _folders(one.path, one.type)) for one in request.items or ()]
     if isinstance(target, AlternateTarget) and target.folder is not None:
@@ -214,7 +213,7 @@ def _identity(request: RestoreRequest, api_version: str) -> Check:
     if api_version < IDENTITY_VERSION:
         return _refused(
             name,
-            f"The version {api_version} of the API does not know `identity`.",
+            f"The version {api_version} of the API does not support `identity`.",
             f"Set RESTORE_ARM_API_VERSION to {IDENTITY_VERSION} or later, or leave identity out.",
         )
     return _passed(name, f"By the identity given ({request.identity.type}).")

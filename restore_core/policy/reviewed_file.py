@@ -1,8 +1,8 @@
-"""Files that people review and deploy with the app: guards, and what else must not be wrong.
+"""Files that people review and deploy with the app: guards and plans.
 
-Knows when such a file is read. It is read anew each time it matters, so that a file that vanishes
-or is put in place counts at once; it is parsed when its bytes have changed. Refuses to know what
-is in it, and to go on with an older version: what cannot be read now does not hold now.
+Such a file is read again whenever it is needed, so that a new, changed or missing file counts at
+once; it is parsed only when its bytes have changed. A file that cannot be read now is invalid: an
+older version of it is never used.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class ReviewedFile(Generic[T]):
     """One file, parsed. Safe to share between threads."""
 
     def __init__(self, path: Path, parse: Callable[[bytes], T]) -> None:
-        """Remember where it is; `parse` raises `FileInvalid`."""
+        """Store the path; `parse` raises `FileInvalid`."""
         self._path = path
-        # A name of any bytes must not break what its problems are written into.
+        # ASCII, so that a name of any bytes can stand in logs and events.
         self._name = path.name.encode("ascii", "backslashreplace").decode("ascii")
         self._parse = parse
         self._lock = threading.Lock()
@@ -41,10 +41,10 @@ class ReviewedFile(Generic[T]):
         self._why_unread = ""
 
     def read(self) -> T:
-        """Return what the file says now.
+        """Return the file's present content, parsed.
 
         Raises:
-            FileInvalid: it is missing, too large, or wrong; with every problem.
+            FileInvalid: the file is missing, too large, or wrong; with every problem.
         """
         try:
             with self._path.open("rb") as file:
@@ -77,7 +77,7 @@ class ReviewedFile(Generic[T]):
         return parsed
 
     def _unread(self, message: str) -> FileInvalid:
-        """Forget what was read before; log why, once for as long as it stays so."""
+        """Forget the earlier content, and log the cause once for as long as it stays the same."""
         found = FileInvalid([Problem(path=f"{self._name} {ROOT}", message=message)])
         with self._lock:
             self._text = self._parsed = None
@@ -111,7 +111,7 @@ def read_model(
 
 
 def in_words(error: FileInvalid) -> str:
-    """Put the first problems into one text, and say how many more there are."""
+    """Put the first problems into one text, with the number of those left out."""
     shown = [
         f"{one.path} {one.message}"
         + (f" (did you mean {one.did_you_mean}?)" if one.did_you_mean else "")

@@ -1,7 +1,4 @@
-"""The queues of the storage account: put a text on one.
-
-Knows clients, time to live and what an outage looks like. Refuses to know what the texts say.
-"""
+"""Sends texts to the queues of the storage account."""
 
 from __future__ import annotations
 
@@ -30,10 +27,10 @@ class Queues:
     """Sends to queues. Safe to share between threads."""
 
     def __init__(self, make_service: Callable[[], QueueServiceClient]) -> None:
-        """Take what makes a client whose own retries are off: whoever sends will come again.
+        """Take a function that makes the client, its retries off, since a later step sends again.
 
-        It is made at the first send: a cold start need not wait for a library that only the end of
-        a request needs.
+        It is called at the first send, so that a cold start does not load a library that only the
+        end of a request needs.
         """
         self._make_service = make_service
         self._lock = threading.Lock()
@@ -46,11 +43,11 @@ class Queues:
         return cls(lambda: _service(storage, credential))
 
     def send(self, name: str, text: str) -> None:
-        """Put a text on a queue, to stay until it is read.
+        """Put a text on a queue, where it stays until it is read.
 
         Raises:
             QueueMissing: there is no such queue; nothing was sent.
-            StoreUnavailable: it may or may not stand there.
+            StoreUnavailable: the text may or may not be on the queue.
         """
         client = self._client(name)
         try:
@@ -87,7 +84,7 @@ class RequestQueue:
     """Sends to the queue that requests come from. Safe to share between threads."""
 
     def __init__(self, queues: Queues, name: str) -> None:
-        """Take the queues of the account, and the name of the one for requests."""
+        """Take the queues of the account, and the request queue's name."""
         self._queues = queues
         self._name = name
 
@@ -95,6 +92,7 @@ class RequestQueue:
         """Put a message on the queue.
 
         Raises:
-            StoreUnavailable: it may or may not stand there; the same message twice is one request.
+            StoreUnavailable: the message may or may not be on the queue; sent twice, it is still
+                one request.
         """
         self._queues.send(self._name, text)

@@ -1,14 +1,11 @@
 """Records, open rows and claims in Table Storage.
 
-Knows entities, keys, ETags and the limits of a property. Refuses to know phases and what to do
-next.
+    restores       the truth and the audit trail: one entity for each request and each cancel
+    openrestores   the work list: one small entity for each request that is still open
+    restoreclaims  one entity for each shared thing, with the requests that hold it
 
-    restores       the truth and the audit trail: one entity per request, and one per cancel beside
-    it openrestores   the work list: one small entity per request that still needs something
-    restoreclaims  one entity per thing that is shared, with the requests that hold it
-
-Every change of a record or a claim is conditional on what was read. The SDK's own retries are off:
-an answer that was lost looks like a conflict or like an outage, and whoever called will come again.
+Every change of a record or a claim is conditional on the ETag that was read. The SDK's own retries
+are off: after a lost answer a retry could only report a conflict, and the sweep tries again anyway.
 """
 
 from __future__ import annotations
@@ -42,7 +39,7 @@ RECORDS_TABLE = "restores"
 OPEN_TABLE = "openrestores"
 CLAIMS_TABLE = "restoreclaims"
 PARTITIONS = 256
-"""Of the history, by the first two digits of the partition keys: the steps of cleaning up."""
+"""The history is cleaned in so many parts, by the first two digits of the partition keys."""
 PROPERTY_UNITS = 32_000
 """A string property takes 32,767 UTF-16 units; what is stored is ASCII, one unit a character."""
 _CHUNK = "record_"
@@ -73,11 +70,9 @@ class RestoreStore:
         return cls(service)
 
     def load(self, request_id: str, key: str) -> StoredRequest | None:
-        """Read a record and the request's cancel, in one query; `None` where there is no such
-        record. Raises `StoreUnavailable`.
-        """
+        """Read a record and the request's cancel in one query; `None` when there is no record."""
         partition = _record_partition(request_id)
-        # No parentheses: the SDK takes a parameter's name up to the next blank.
+        # No parentheses: the SDK reads a parameter's name up to the next blank.
         query = (
             "PartitionKey eq @partition and RowKey eq @key or "
             "PartitionKey eq @partition and RowKey eq @cancel"
@@ -127,10 +122,9 @@ class RestoreStore:
             self._records.create_entity(entity)
 
     def purge(self, *, partition: int, before: datetime) -> int:
-        """Delete what was announced, and cancels that were received, before a time.
+        """Delete records announced and cancels received before a time; return their number.
 
-        One of the `PARTITIONS` at a time, so that no pass over the whole history is ever made.
-        Returns how many entities went.
+        One call cleans one of the `PARTITIONS`, so that no call reads the whole history.
         """
         gone = 0
         part = partition % PARTITIONS
@@ -171,13 +165,13 @@ class RestoreStore:
             self._open.upsert_entity(_row_entity(row), mode=UpdateMode.REPLACE)
 
     def pull_forward(self, row: OpenRow, at: datetime) -> None:
-        """Make a row due, if it still stands."""
+        """Make a row due at a time, if the row still exists."""
         entity = {**_row_keys(row), "nextCheckAt": at}
         with _translated(), _ignoring_absence():
             self._open.update_entity(entity, mode=UpdateMode.MERGE)
 
     def delete_open(self, row: OpenRow) -> None:
-        """Take a row off the work list, if it still stands."""
+        """Delete a row of the work list, if it still exists."""
         with _translated(), _ignoring_absence():
             self._open.delete_entity(_row_entity(row))
 
@@ -208,10 +202,10 @@ class RestoreStore:
     def write_claim(self, claim: Claim, holders: Sequence[Holder]) -> str:
         """Replace the holders of a thing, as read in `claim`; return the new ETag.
 
-        Raises:
-            Conflict: somebody else has changed it.
+        The claim's other fields are written as `claim` has them.
 
-        What else the claim says is written as `claim` has it.
+        Raises:
+            Conflict: another instance has changed the claim since.
         """
         partition, row = _claim_keys(claim.thing)
         written = [
@@ -240,12 +234,12 @@ class RestoreStore:
 
 
 def _record_partition(request_id: str) -> str:
-    """A partition for each request: to read one is to look at no other, whatever the history."""
+    """Give each request a partition, so that reading it costs the same however long the history."""
     return hashlib.sha256(request_id.encode()).hexdigest()[:16]
 
 
 def _cancel_key(request_id: str) -> str:
-    """`~` stands in no request id, so that no request can have this key."""
+    """Return the row key of a cancel; no request id holds `~`, so no record has this key."""
     return f"{request_id}~cancel"
 
 
@@ -327,7 +321,7 @@ def _row(entity: Mapping[str, Any]) -> OpenRow:
 
 
 def _aware(value: datetime) -> datetime:
-    """The SDK's own datetime class adds a field and pickles badly: keep a plain one."""
+    """Make a plain datetime of the SDK's own class, which adds a field and pickles badly."""
     return datetime.fromtimestamp(value.timestamp(), tz=value.tzinfo)
 
 
@@ -350,7 +344,7 @@ def _etag(metadata: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the SDK's exceptions into ours; anything but a plain conflict counts as an outage."""
+    """Convert the SDK's exceptions to ours; any error but a plain conflict counts as an outage."""
     try:
         yield
     except (ResourceExistsError, ResourceModifiedError) as error:
@@ -371,8 +365,8 @@ def _ignoring_absence() -> Iterator[None]:
 
 
 def _reraise_without_table(error: ResourceNotFoundError) -> None:
-    """A missing table is a deployment that is not finished, never an entity that is not there."""
+    """Raise `StoreUnavailable` when the whole table is missing: the deployment is unfinished."""
     code = getattr(error, "error_code", None)
-    # A create is answered without the code; the text of the answer has its name.
+    # The answer to a create lacks the code, but its text names it.
     if code is TableErrorCode.TABLE_NOT_FOUND or "TableNotFound" in str(error):
         raise StoreUnavailable("Table Storage: the table does not exist") from error

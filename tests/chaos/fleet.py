@@ -29,8 +29,8 @@ _ECHO = timedelta(seconds=5)
 """How long after its end the logs may still tell of an outage."""
 _OF_STORAGE = re.compile(r"StoreUnavailable|StoreError")
 _WORRYING = re.compile(
-    r" ERROR .*( a step failed| did not come to rest|the record could not be read"
-    r"| stands open without a record|failed after )"
+    r" ERROR .*( a step failed| took [0-9]+ steps without waiting|the record could not be read"
+    r"| the work list has a row without a record|failed after )"
 )
 
 

@@ -91,7 +91,7 @@ def test_a_host_that_is_killed_while_a_restore_runs_follows_it_after_its_start(
     assert outside.held_targets() == []
 
 
-def test_a_host_that_is_killed_while_it_waits_for_the_202_adopts_the_job_after_its_start(
+def test_a_host_killed_before_the_202_adopts_the_job_after_its_start(
     town: Town, share: Share, outside: Outside
 ) -> None:
     outside.fault("restore", "hang", path=share.name, processed=True, seconds=10)

@@ -209,7 +209,7 @@ def test_a_clock_that_is_behind_that_of_the_holder_folds(
     assert cooldowns.take("p", asked("r2"), LENGTH, NOW - HOUR) == "r1"
 
 
-def test_each_plan_and_each_source_has_a_cooldown_and_so_has_a_plan_that_only_plans(
+def test_each_plan_and_source_has_a_cooldown_in_a_dry_run_too(
     store: Watched, cooldowns: Cooldowns
 ) -> None:
     assert cooldowns.take("p", asked("r1"), LENGTH, NOW) is None

@@ -397,7 +397,7 @@ def test_alerts_are_folded_until_the_cooldown_is_over_whatever_became_of_the_res
     assert made("a3") in answers(world)[-1]["message"]
 
 
-def test_a_restore_that_failed_on_its_way_is_not_started_again_by_the_rest_of_the_storm(
+def test_the_rest_of_a_storm_does_not_repeat_a_failed_restore(
     world: World,
 ) -> None:
     world.vaults.next_end = JobEnd.FAILED

@@ -255,7 +255,7 @@ def test_a_quota_holds_the_restores_of_that_vault_for_hours(
             host.post(restore())
         assert wait_for(raised.value) is WaitingFor.QUOTA
         assert send_outcome(raised.value) is SendOutcome.DELAYED
-        assert "held back here" in str(raised.value)
+        assert "not sent: Azure asked for a pause" in str(raised.value)
 
 
 def test_a_quota_of_a_read_holds_nothing() -> None:
@@ -310,7 +310,7 @@ def test_pauses_of_several_scopes_stand_beside_each_other_until_they_are_over() 
         assert here.pauses().keys() == {vault("vault3").casefold()}
 
 
-def test_what_others_are_asked_to_wait_for_is_read_twice_a_minute_and_not_for_each_call() -> None:
+def test_pauses_of_other_instances_are_read_twice_a_minute() -> None:
     with line(OK) as here:
         read: list[str] = []
         store = memory_store(here.tables)

@@ -418,7 +418,7 @@ def test_an_end_is_written_only_after_one_more_list_and_a_job_on_it_counts_inste
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_an_end_waits_for_a_list_that_can_be_read_and_is_written_when_it_is_empty(
+def test_an_end_is_written_once_a_readable_list_is_empty(
     world: World, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     given_up(world)

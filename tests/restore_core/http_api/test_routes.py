@@ -441,7 +441,7 @@ def test_an_outage_of_the_queue_asks_the_sender_to_come_again(intake: Intake, li
         intake.post_cancel(cancelling("r1")),
         intake.post_alert(posted(alert_body())),
     ):
-        assert "once more" in refusal(answer, 503)["detail"]
+        assert "send the request again" in refusal(answer, 503)["detail"]
         assert int(answer.headers["Retry-After"]) > 0
 
 

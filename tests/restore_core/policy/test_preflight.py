@@ -452,7 +452,7 @@ def test_an_identity_is_refused_where_the_api_is_older(changes: Json, version: s
     assert check("identity", changes, api_version=version) == Check(
         name="identity",
         outcome=REFUSED,
-        message=f"The version {version} of the API does not know `identity`.",
+        message=f"The version {version} of the API does not support `identity`.",
         advice="Set RESTORE_ARM_API_VERSION to 2026-07-01 or later, or leave identity out.",
     )
 
