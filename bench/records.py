@@ -89,9 +89,10 @@ class Patterns:
         give_up = time.monotonic() + _SECONDS
         while time.monotonic() < give_up:
             engine.sweep(datetime.now(UTC))
-            record = store.load(_REQUEST, _REQUEST).record
-            if record is None:
+            stored = store.load(_REQUEST, _REQUEST)
+            if stored is None:
                 raise LookupError("the request was not accepted")
+            record = stored.record
             if record.phase is Phase.JOB_IN_PROGRESS:
                 running = record.to_json()
             if record.announced_at is not None and running:

@@ -160,9 +160,10 @@ class Cooldowns:
         """Tell whether alerts must not be folded into a request: it was never made, since whoever
         claimed the cooldown died and the alert did not come again, or it has started nothing.
         """
-        record = self._store.load(holder.request_id, holder.key).record
-        if record is None:
+        stored = self._store.load(holder.request_id, holder.key)
+        if stored is None:
             return now - holder.since > _MADE_WITHIN
+        record = stored.record
         return record.plan is None or (record.announced_at is not None and _started_nothing(record))
 
     def _remembered(self, thing: str, cooldown: timedelta, now: datetime) -> Holder | None:

@@ -61,13 +61,17 @@ class Cancel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loaded:
+class StoredRequest:
     """What the store has of a request: its record with the ETag it was read at, and its cancel."""
 
-    request_id: str
-    record: RestoreRecord | None = None
-    etag: str = ""
+    record: RestoreRecord
+    etag: str
     cancel: Cancel | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The id that its sender gave it."""
+        return self.record.request.request_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,8 +199,8 @@ class Vaults(Protocol):
 class Store(Protocol):
     """Tables. Every method may raise `StoreUnavailable`."""
 
-    def load(self, request_id: str, key: str) -> Loaded:
-        """Read a record and the request's cancel."""
+    def load(self, request_id: str, key: str) -> StoredRequest | None:
+        """Read a record and the request's cancel; `None` where there is no such record."""
         ...
 
     def insert(self, record: RestoreRecord) -> str:

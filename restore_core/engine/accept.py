@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 
 from restore_core.alerting.response import Declined, Responder
 from restore_core.completions.events import render_rejection
-from restore_core.domain.ports import Cancel, Loaded, Message, Store
+from restore_core.domain.ports import Cancel, Message, Store, StoredRequest
 from restore_core.domain.record import OpenRow, RestoreRecord
-from restore_core.engine.ledger import Ledger, record_of
+from restore_core.engine.ledger import Ledger
 from restore_core.errors import Conflict, MessageInvalid, Problem, StoreUnavailable
 from restore_core.messages.envelopes import Envelope, read_envelope, read_wrapped
 from restore_core.messages.request import CancelRequest
@@ -47,7 +47,7 @@ class Accepter:
         self._lock = threading.Lock()
         self._settled: dict[str, datetime] = {}
 
-    def accept(self, message: Message, now: datetime) -> Loaded | None:
+    def accept(self, message: Message, now: datetime) -> StoredRequest | None:
         """Make a request durable, or answer the message.
 
         Returns the request to advance, or `None` when the message is answered.
@@ -95,7 +95,7 @@ class Accepter:
 
     def _accept_restore(
         self, message: Message, record: RestoreRecord, now: datetime
-    ) -> Loaded | None:
+    ) -> StoredRequest | None:
         try:
             self._store.insert(record)
         except Conflict:
@@ -117,19 +117,21 @@ class Accepter:
             return
         self.reject(message, request_id=request_id, reason=answer.reason, text=answer.message)
 
-    def _made_of_alert(self, request_id: str) -> Loaded | None:
+    def _made_of_alert(self, request_id: str) -> StoredRequest | None:
         for key in (request_id, f"plan~{request_id}"):
-            loaded = self._store.load(request_id, key)
-            if loaded.record is not None and loaded.record.plan is not None:
-                return loaded
+            stored = self._store.load(request_id, key)
+            if stored is not None and stored.record.plan is not None:
+                return stored
         return None
 
-    def _accept_copy(self, message: Message, copy: RestoreRecord, now: datetime) -> Loaded | None:
+    def _accept_copy(
+        self, message: Message, copy: RestoreRecord, now: datetime
+    ) -> StoredRequest | None:
         """Answer a message whose request id is known: the same request, or another under its id."""
-        loaded = self._store.load(copy.request.request_id, copy.key)
-        record = loaded.record
-        if record is None:
+        stored = self._store.load(copy.request.request_id, copy.key)
+        if stored is None:
             raise StoreUnavailable("the record that stood in the way is gone")
+        record = stored.record
         # What came of one alert is one request, though the plan was changed between two copies.
         of_one_alert = record.plan is not None and copy.plan is not None
         if record.payload_hash != copy.payload_hash and not of_one_alert:
@@ -146,7 +148,7 @@ class Accepter:
                 text=text,
             )
             return None
-        self._accept_again(message, loaded, now)
+        self._accept_again(message, stored, now)
         return None
 
     def _is_settled(self, request_id: str, message: Message) -> bool:
@@ -164,9 +166,9 @@ class Accepter:
             before = self._settled.get(request_id, message.inserted_at)
             self._settled[request_id] = max(before, message.inserted_at)
 
-    def _accept_again(self, message: Message, loaded: Loaded, now: datetime) -> None:
+    def _accept_again(self, message: Message, stored: StoredRequest, now: datetime) -> None:
         """Take a copy of a request: it goes on as it is, and its end is announced again."""
-        record = record_of(loaded)
+        record = stored.record
         if record.announced_at is None:
             self._store.put_open(OpenRow.of(record, now))
         elif message.inserted_at > record.announced_at:
@@ -174,13 +176,13 @@ class Accepter:
             self._ledger.send_again(record)
             # A conflict is another copy's note of having sent it: one note will do.
             with suppress(Conflict):
-                self._ledger.save_record(loaded, replace(record, announced_at=now))
+                self._ledger.save_record(stored, replace(record, announced_at=now))
         if record.plan is not None:
             self._note_settled(record.request.request_id, message)
 
     def _accept_cancel(
         self, message: Message, request: CancelRequest, now: datetime
-    ) -> Loaded | None:
+    ) -> StoredRequest | None:
         cancel = Cancel(
             received_at=now,
             message_id=message.id,
@@ -191,14 +193,8 @@ class Accepter:
             self._store.insert_cancel(request.request_id, cancel)
         except Conflict:
             _log.info("%s: cancelled more than once", request.request_id)
-        loaded = self._store.load(request.request_id, request.request_id)
-        record = loaded.record
-        early = record is not None and (
-            record.end is not None and record.end.reason is Reason.CANCELLED_BEFORE_ARRIVAL
-        )
-        if record is None or (early and message.inserted_at < record.accepted_at):
-            # The second: a redelivery, after the request has come and ended by this very cancel.
-            # It is answered as it was the first time, to the byte.
+        stored = self._store.load(request.request_id, request.request_id)
+        if stored is None or _came_before(message, stored.record):
             hours = self._settings.start_limit / timedelta(hours=1)
             self.reject(
                 message,
@@ -208,8 +204,9 @@ class Accepter:
                 f"request comes within {hours:g} hours, it ends before it starts.",
             )
             return None
+        record = stored.record
         if record.is_final:
-            cancel = loaded.cancel or cancel
+            cancel = stored.cancel or cancel
             finished = record.finished_at or now
             if cancel.message_id != message.id or cancel.received_at >= finished:
                 self.reject(
@@ -221,7 +218,7 @@ class Accepter:
                 )
             return None
         self._store.put_open(replace(OpenRow.of(record, now), needs_attention=True))
-        return loaded
+        return stored
 
     def reject(
         self,
@@ -256,6 +253,15 @@ def _requested_at(event_time: datetime | None, inserted_at: datetime) -> datetim
     if event_time is None or event_time < _FIRST_TIME:
         return inserted_at
     return min(event_time, inserted_at)
+
+
+def _came_before(cancel: Message, record: RestoreRecord) -> bool:
+    """Tell whether a cancel is delivered again after its request has come and ended by it.
+
+    It is answered as it was the first time, to the byte.
+    """
+    early = record.end is not None and record.end.reason is Reason.CANCELLED_BEFORE_ARRIVAL
+    return early and cancel.inserted_at < record.accepted_at
 
 
 def _id_of(envelope: Envelope) -> str:

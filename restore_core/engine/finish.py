@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from restore_core.domain.lifecycle import Event
-from restore_core.domain.ports import Loaded
+from restore_core.domain.ports import StoredRequest
 from restore_core.domain.record import End, Part, RestoreRecord
 from restore_core.domain.vault import JobEnd
 from restore_core.engine.adoption import JobsView, look
@@ -40,7 +40,7 @@ _RESTORED = {JobEnd.COMPLETED, JobEnd.COMPLETED_WITH_WARNINGS}
 
 def close(
     ledger: Ledger,
-    loaded: Loaded,
+    stored: StoredRequest,
     record: RestoreRecord,
     end: End,
     view: JobsView,
@@ -54,20 +54,20 @@ def close(
     """
     settings = ledger.settings
     if not record.part.may_have_more_jobs:
-        return _conclude(ledger, loaded, record, end, now=now)
+        return _conclude(ledger, stored, record, end, now=now)
     try:
         listing = view.listing()
     except ArmError as error:
         if now - (record.part.triggered_at or now) > settings.tracking_limit:
-            return ledger.finish(loaded, record, lost_track(record), now=now)
+            return ledger.finish(stored, record, lost_track(record), now=now)
         _log.warning("%s: cannot end before a job list is read: %s", record.key, error)
         waiting = replace(delayed(record, error, now), pending_end=end)
-        return ledger.save(loaded, waiting, due_at=back_off(waiting, settings, now))
+        return ledger.save(stored, waiting, due_at=back_off(waiting, settings, now))
     seen = look(record, listing, grace=settings.adoption_grace)
     if seen.found:
         running = replace(seen.record.moved(Event.JOB_SEEN), pending_end=None, failures=0)
-        return ledger.save(loaded, running, due_at=now)
-    return _conclude(ledger, loaded, seen.record, end, now=now)
+        return ledger.save(stored, running, due_at=now)
+    return _conclude(ledger, stored, seen.record, end, now=now)
 
 
 def lost_track(record: RestoreRecord) -> End:
@@ -84,7 +84,7 @@ def lost_track(record: RestoreRecord) -> End:
 
 
 def _conclude(
-    ledger: Ledger, loaded: Loaded, record: RestoreRecord, end: End, *, now: datetime
+    ledger: Ledger, stored: StoredRequest, record: RestoreRecord, end: End, *, now: datetime
 ) -> Advanced:
     """End a part: go on with the next, or end the request with what all parts come to.
 
@@ -92,7 +92,7 @@ def _conclude(
     """
     first = record.parts[0]
     if len(record.parts) == 1 or (first.end is None and end.event in _BEFORE_ANYTHING):
-        return ledger.finish(loaded, record, end, now=now)
+        return ledger.finish(stored, record, end, now=now)
     ended = record.with_part(_outline(record.part, end))
     # In the one phase from which every end of a request can be reached.
     ended = replace(
@@ -106,9 +106,9 @@ def _conclude(
         cancel_sent_at=None,
     )
     if ended.part.end is None and end.event is not Event.CANCELLED:
-        advanced = ledger.save(loaded, ended, due_at=now)
+        advanced = ledger.save(stored, ended, due_at=now)
     else:
-        advanced = ledger.finish(loaded, ended, merged(ended.parts), now=now)
+        advanced = ledger.finish(stored, ended, merged(ended.parts), now=now)
     # Not before it is stored that nothing of the part will be sent.
     ledger.allowance.give_back(record, now)
     return advanced

@@ -13,12 +13,12 @@ from datetime import datetime
 
 from restore_core.azure_backup.failures import classify, is_unsupported, wait_for
 from restore_core.domain.lifecycle import JOB_EVENTS, Event, Phase
-from restore_core.domain.ports import Loaded, Vaults
+from restore_core.domain.ports import StoredRequest, Vaults
 from restore_core.domain.record import End, FollowedJob, JobError, RestoreRecord, TryState
 from restore_core.domain.vault import JobEnd, Operation, OperationStatus
 from restore_core.engine.adoption import JobsView, followed, look
 from restore_core.engine.finish import close, lost_track
-from restore_core.engine.ledger import Advanced, Ledger, record_of
+from restore_core.engine.ledger import Advanced, Ledger
 from restore_core.engine.schedule import LONGEST_WAIT, back_off, delayed, next_list, next_look
 from restore_core.errors import ArmError
 from restore_core.settings import Settings
@@ -44,61 +44,61 @@ class Follower:
         self._vaults = vaults
         self._settings = settings
 
-    def advance(self, loaded: Loaded, view: JobsView, *, now: datetime) -> Advanced:
+    def advance(self, stored: StoredRequest, view: JobsView, *, now: datetime) -> Advanced:
         """Take one step."""
-        record = record_of(loaded)
+        record = stored.record
         since = record.part.triggered_at or record.accepted_at
         if now - since > self._settings.tracking_limit:
-            return self._ledger.finish(loaded, record, lost_track(record), now=now)
+            return self._ledger.finish(stored, record, lost_track(record), now=now)
         if record.hold_until is not None and now < record.hold_until:
-            return self._ledger.postpone(loaded, due_at=min(record.hold_until, now + LONGEST_WAIT))
+            return self._ledger.postpone(stored, due_at=min(record.hold_until, now + LONGEST_WAIT))
         if record.pending_end is not None:
-            return close(self._ledger, loaded, record, record.pending_end, view, now=now)
+            return close(self._ledger, stored, record, record.pending_end, view, now=now)
         match record.phase:
             case Phase.TRIGGERING:
-                return self._settle(loaded, record, view, now)
+                return self._settle(stored, record, view, now)
             case Phase.OPERATION_PENDING:
-                return self._find_job(loaded, record, view, now)
+                return self._find_job(stored, record, view, now)
             case Phase.JOB_IN_PROGRESS:
-                return self._follow(loaded, record, view, now)
+                return self._follow(stored, record, view, now)
         raise LookupError(f"{record.key}: nothing to follow in {record.phase.value}")
 
     def _settle(
-        self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime
+        self, stored: StoredRequest, record: RestoreRecord, view: JobsView, now: datetime
     ) -> Advanced:
         """Find out whether a POST without a usable answer started a restore."""
         try:
             seen = look(record, view.listing(), grace=self._settings.adoption_grace)
         except ArmError as error:
             _log.warning("%s: the job list could not be read: %s", record.key, error)
-            return self._look_again(loaded, record, now, error)
+            return self._look_again(stored, record, now, error)
         if seen.found:
-            return self._job_seen(loaded, seen.record, now, ended=seen.ended)
+            return self._job_seen(stored, seen.record, now, ended=seen.ended)
         if seen.record.part.unsettled:
             waiting = replace(seen.record.moved(Event.WAITED), failures=record.failures + 1)
-            return self._ledger.save(loaded, waiting, due_at=next_list(self._settings, now))
+            return self._ledger.save(stored, waiting, due_at=next_list(self._settings, now))
         absent = [one for one in seen.record.part.tries if one.state is TryState.ABSENT]
         if len(absent) >= MAX_UNKNOWN_TRIES:
-            return self._ledger.finish(loaded, seen.record, _unknown(seen.record), now=now)
+            return self._ledger.finish(stored, seen.record, _unknown(seen.record), now=now)
         back = replace(seen.record.moved(Event.TAKEN_BACK), failures=0)
         _log.warning(
             "%s: %d tries did not happen, by the vault's own job list", record.key, len(absent)
         )
         # Due for others only after the claim is given back: one that took it for its own would
         # send without having claimed.
-        advanced = self._ledger.save(loaded, back, due_at=now + self._settings.retry_base)
+        advanced = self._ledger.save(stored, back, due_at=now + self._settings.retry_base)
         self._ledger.give_back(back, now)
         return replace(advanced, due_at=now)
 
     def _find_job(
-        self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime
+        self, stored: StoredRequest, record: RestoreRecord, view: JobsView, now: datetime
     ) -> Advanced:
         """Find the job of a 202: in the vault's list, and by its operation when that takes long."""
         unlisted: ArmError | None = None
         try:
             seen = look(record, view.listing(), grace=self._settings.adoption_grace)
             if seen.found:
-                return self._job_seen(loaded, seen.record, now, ended=seen.ended)
+                return self._job_seen(stored, seen.record, now, ended=seen.ended)
             record = seen.record
         except ArmError as error:
             unlisted = error
@@ -106,17 +106,17 @@ class Follower:
         soon = unlisted is not None and is_unsupported(unlisted)
         patient = record.failures < LOOKS_BEFORE_OPERATION and not soon
         if record.part.operation_id is None or patient:
-            return self._look_again(loaded, record, now, unlisted)
+            return self._look_again(stored, record, now, unlisted)
         try:
             operation = self._vaults.operation(record.request.vault, record.part.operation_id)
         except ArmError as error:
             _log.warning("%s: the operation could not be read: %s", record.key, error)
-            return self._look_again(loaded, record, now, error)
-        return self._after_operation(loaded, record, operation, view, now)
+            return self._look_again(stored, record, now, error)
+        return self._after_operation(stored, record, operation, view, now)
 
     def _after_operation(
         self,
-        loaded: Loaded,
+        stored: StoredRequest,
         record: RestoreRecord,
         operation: Operation,
         view: JobsView,
@@ -126,7 +126,7 @@ class Follower:
             part = record.part
             for job_id in operation.job_ids:
                 part = part.with_job(FollowedJob(id=job_id))
-            return self._job_seen(loaded, record.with_part(part), now)
+            return self._job_seen(stored, record.with_part(part), now)
         code = operation.error.code if operation.error else ""
         message = operation.error.message if operation.error else ""
         failure = classify(code, message)
@@ -140,7 +140,7 @@ class Follower:
                     recommendation=failure.advice,
                     error=error,
                 )
-                return close(self._ledger, loaded, record, end, view, now=now)
+                return close(self._ledger, stored, record, end, view, now=now)
             case OperationStatus.CANCELED:
                 end = End(
                     event=Event.CANCELLED,
@@ -148,12 +148,12 @@ class Follower:
                     message="The operation was cancelled at Azure before a job was made.",
                     error=error,
                 )
-                return close(self._ledger, loaded, record, end, view, now=now)
+                return close(self._ledger, stored, record, end, view, now=now)
         # Running, or succeeded without naming its job yet.
-        return self._look_again(loaded, record, now)
+        return self._look_again(stored, record, now)
 
     def _follow(
-        self, loaded: Loaded, record: RestoreRecord, view: JobsView, now: datetime
+        self, stored: StoredRequest, record: RestoreRecord, view: JobsView, now: datetime
     ) -> Advanced:
         """Look at the jobs that have not ended; end the request with the worst of them."""
         part, failed = record.part, None
@@ -167,10 +167,10 @@ class Follower:
                 failed = error
         before, record = record, record.with_part(part)
         if all(job.end is not None for job in record.part.jobs):
-            return close(self._ledger, loaded, record, _job_end(record), view, now=now)
-        if loaded.cancel is not None and record.cancel_sent_at is None:
+            return close(self._ledger, stored, record, _job_end(record), view, now=now)
+        if stored.cancel is not None and record.cancel_sent_at is None:
             # After the look: a cancel that never gets through must not hide the job's end.
-            return self._cancel(loaded, record, now)
+            return self._cancel(stored, record, now)
         due = now + self._settings.job_poll
         if failed is None:
             record = replace(record, failures=0, hold_until=None)
@@ -180,9 +180,9 @@ class Follower:
         # The record is written only when something is new; how far a job is, is not kept.
         ends = [[job.end for job in one.part.jobs] for one in (before, record)]
         same = ends[0] == ends[1] and before.failures == 0 and before.hold_until is None
-        if (failed is None and same) or record == loaded.record:
-            return self._ledger.postpone(loaded, due_at=due)
-        return self._ledger.save(loaded, record.moved(Event.WAITED), due_at=due)
+        if (failed is None and same) or record == stored.record:
+            return self._ledger.postpone(stored, due_at=due)
+        return self._ledger.save(stored, record.moved(Event.WAITED), due_at=due)
 
     def _look_at(self, record: RestoreRecord, job: FollowedJob, view: JobsView) -> FollowedJob:
         """Return the job as it is now; raises `ArmError` when it could not be read."""
@@ -199,7 +199,7 @@ class Follower:
                 raise error from None
             return followed(listed)
 
-    def _cancel(self, loaded: Loaded, record: RestoreRecord, now: datetime) -> Advanced:
+    def _cancel(self, stored: StoredRequest, record: RestoreRecord, now: datetime) -> Advanced:
         """Ask Azure to cancel; what became of it, only the job can say."""
         warnings = record.warnings
         for job in record.part.jobs:
@@ -213,22 +213,26 @@ class Follower:
                 if wait_for(error) not in _REFUSALS_OF_A_CANCEL:
                     waiting = delayed(record.moved(Event.WAITED), error, now)
                     due = back_off(waiting, self._settings, now)
-                    return self._ledger.save(loaded, waiting, due_at=due)
+                    return self._ledger.save(stored, waiting, due_at=due)
                 warnings = tuple(dict.fromkeys((*warnings, text[:1000])))
         sent = replace(
             record.moved(Event.WAITED), cancel_sent_at=now, warnings=warnings, failures=0
         )
-        return self._ledger.save(loaded, sent, due_at=now + self._settings.operation_poll)
+        return self._ledger.save(stored, sent, due_at=now + self._settings.operation_poll)
 
     def _job_seen(
-        self, loaded: Loaded, record: RestoreRecord, now: datetime, *, ended: bool = False
+        self, stored: StoredRequest, record: RestoreRecord, now: datetime, *, ended: bool = False
     ) -> Advanced:
         seen = replace(record.moved(Event.JOB_SEEN), failures=0, hold_until=None, pending_end=None)
         due = now if ended else now + self._settings.operation_poll
-        return self._ledger.save(loaded, seen, due_at=due)
+        return self._ledger.save(stored, seen, due_at=due)
 
     def _look_again(
-        self, loaded: Loaded, record: RestoreRecord, now: datetime, error: ArmError | None = None
+        self,
+        stored: StoredRequest,
+        record: RestoreRecord,
+        now: datetime,
+        error: ArmError | None = None,
     ) -> Advanced:
         waiting = record.moved(Event.WAITED)
         if error is not None:
@@ -240,7 +244,7 @@ class Follower:
             # A look that took long to fail must not be due again as soon as it has: the sweeps
             # of a slow service follow one another without a rest.
             due = max(due, back_off(waiting, self._settings, now))
-        return self._ledger.save(loaded, waiting, due_at=due)
+        return self._ledger.save(stored, waiting, due_at=due)
 
 
 _JOB_WORDS = {

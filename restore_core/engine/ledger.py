@@ -16,7 +16,7 @@ from datetime import datetime
 from restore_core.alerting.cooldowns import Cooldowns
 from restore_core.completions.events import render_end
 from restore_core.domain.lifecycle import Phase
-from restore_core.domain.ports import Completions, Loaded, Store
+from restore_core.domain.ports import Completions, Store, StoredRequest
 from restore_core.domain.record import End, OpenRow, RestoreRecord
 from restore_core.engine.schedule import back_off
 from restore_core.errors import Conflict
@@ -33,15 +33,8 @@ _ROUNDS = 4
 class Advanced:
     """Where a step got to. `due_at` is when to look again, `None` when nothing is left to do."""
 
-    loaded: Loaded
+    stored: StoredRequest
     due_at: datetime | None
-
-
-def record_of(loaded: Loaded) -> RestoreRecord:
-    """Return the record of a request that is known to have one."""
-    if loaded.record is None:
-        raise LookupError(f"the request {loaded.request_id} has no record")
-    return loaded.record
 
 
 class Ledger:
@@ -63,15 +56,15 @@ class Ledger:
         self._completions = completions
         self.settings = settings
 
-    def save(self, loaded: Loaded, record: RestoreRecord, *, due_at: datetime) -> Advanced:
+    def save(self, stored: StoredRequest, record: RestoreRecord, *, due_at: datetime) -> Advanced:
         """Store a changed record and its row; raises `Conflict` when somebody else was first."""
-        saved = self.save_record(loaded, record)
-        self.store.put_open(_row(loaded, record, due_at))
-        return Advanced(loaded=saved, due_at=due_at)
+        saved = self.save_record(stored, record)
+        self.store.put_open(_row(stored, record, due_at))
+        return Advanced(stored=saved, due_at=due_at)
 
     def wait(
         self,
-        loaded: Loaded,
+        stored: StoredRequest,
         record: RestoreRecord,
         why: WaitingFor,
         message: str,
@@ -84,7 +77,7 @@ class Ledger:
         """
         waiting = record.waiting(why, message)
         due_at = back_off(waiting, self.settings, now)
-        return self.save(loaded, waiting, due_at=min(due_at, until) if until else due_at)
+        return self.save(stored, waiting, due_at=min(due_at, until) if until else due_at)
 
     def give_back(self, record: RestoreRecord, now: datetime) -> None:
         """Give back the target, and the starts where nothing was started."""
@@ -105,7 +98,7 @@ class Ledger:
         except Conflict:
             self.give_back_if_ended(record, now)
             raise
-        settled = record_of(advanced.loaded)
+        settled = advanced.stored.record
         if settled.phase is Phase.ACCEPTED and not settled.is_between_parts:
             self.give_back(settled, now)
         return advanced
@@ -116,32 +109,32 @@ class Ledger:
         Whoever ended it has looked for a claim before there was one, and nobody looks again. While
         the request is open the claim stays: another instance may be about to act on it.
         """
-        current = self.store.load(record.request.request_id, record.key).record
-        if current is not None and current.is_final:
-            self.give_back(current, now)
+        current = self.store.load(record.request.request_id, record.key)
+        if current is not None and current.record.is_final:
+            self.give_back(current.record, now)
 
-    def postpone(self, loaded: Loaded, *, due_at: datetime) -> Advanced:
+    def postpone(self, stored: StoredRequest, *, due_at: datetime) -> Advanced:
         """Leave the record as it is and look again later."""
-        self.store.put_open(_row(loaded, record_of(loaded), due_at))
-        return Advanced(loaded=loaded, due_at=due_at)
+        self.store.put_open(_row(stored, stored.record, due_at))
+        return Advanced(stored=stored, due_at=due_at)
 
-    def save_record(self, loaded: Loaded, record: RestoreRecord) -> Loaded:
+    def save_record(self, stored: StoredRequest, record: RestoreRecord) -> StoredRequest:
         """Store a changed record alone; raises `Conflict`."""
-        before = loaded.record
-        etag = self.store.replace(record, loaded.etag)
-        if before is None or before.phase is not record.phase:
+        before = stored.record
+        etag = self.store.replace(record, stored.etag)
+        if before.phase is not record.phase:
             _log.info(
                 "%s: %s -> %s%s",
                 record.key,
-                before.phase.value if before else "new",
+                before.phase.value,
                 record.phase.value,
                 f" ({record.waiting_for.value})" if record.waiting_for else "",
             )
-        return replace(loaded, record=record, etag=etag)
+        return replace(stored, record=record, etag=etag)
 
     def apply(
         self,
-        loaded: Loaded,
+        stored: StoredRequest,
         change: Callable[[RestoreRecord], RestoreRecord | None],
         due: Callable[[RestoreRecord], datetime],
     ) -> Advanced | None:
@@ -150,18 +143,20 @@ class Ledger:
         `change` is applied to the record as it stands; `None` from it means that there is nothing
         to add. Returns `None` then.
         """
+        current: StoredRequest | None = stored
         for _ in range(_ROUNDS):
-            record = loaded.record
-            changed = change(record) if record is not None else None
-            if changed is None:
+            changed = change(current.record) if current is not None else None
+            if current is None or changed is None:
                 return None
             try:
-                return self.save(loaded, changed, due_at=due(changed))
+                return self.save(current, changed, due_at=due(changed))
             except Conflict:
-                loaded = self.store.load(loaded.request_id, changed.key)
-        raise Conflict(f"{loaded.request_id} changes too fast to store a result")
+                current = self.store.load(stored.request_id, changed.key)
+        raise Conflict(f"{stored.request_id} changes too fast to store a result")
 
-    def finish(self, loaded: Loaded, record: RestoreRecord, end: End, *, now: datetime) -> Advanced:
+    def finish(
+        self, stored: StoredRequest, record: RestoreRecord, end: End, *, now: datetime
+    ) -> Advanced:
         """Make a record final: the phase, the end and the rendered event, in one write.
 
         The row is left alone: it stands, and the next step takes it off.
@@ -176,23 +171,23 @@ class Ledger:
         )
         event = render_end(final, end, source=self.settings.event_source, finished_at=now)
         # The event has the plan; kept twice, a large one would not fit an entity of 1 MiB.
-        stored = replace(final, end=replace(end, plan=None), event=event)
-        return Advanced(loaded=self.save_record(loaded, stored), due_at=now)
+        announced = replace(final, end=replace(end, plan=None), event=event)
+        return Advanced(stored=self.save_record(stored, announced), due_at=now)
 
-    def announce(self, loaded: Loaded, *, now: datetime) -> Advanced:
+    def announce(self, stored: StoredRequest, *, now: datetime) -> Advanced:
         """Give the target back, send the event as it was rendered, and close the request.
 
         A crash anywhere in between repeats the send with the same bytes.
         """
-        record = record_of(loaded)
+        record = stored.record
         row = OpenRow.of(record, now)
         if record.announced_at is None:
             self.give_back(record, now)
             self.cooldowns.settle(record, now)
             self.send_again(record)
-            loaded = self.save_record(loaded, replace(record, announced_at=now))
+            stored = self.save_record(stored, replace(record, announced_at=now))
         self.store.delete_open(row)
-        return Advanced(loaded=loaded, due_at=None)
+        return Advanced(stored=stored, due_at=None)
 
     def send_again(self, record: RestoreRecord) -> None:
         """Send a final record's event."""
@@ -205,10 +200,10 @@ class Ledger:
         self._completions.send(event)
 
 
-def _row(loaded: Loaded, record: RestoreRecord, due_at: datetime) -> OpenRow:
+def _row(stored: StoredRequest, record: RestoreRecord, due_at: datetime) -> OpenRow:
     """Return the row of a record. A cancel that has not been sent needs the record's own step: a
     look at jobs alone would find the job running and leave the request for minutes.
     """
     row = OpenRow.of(record, due_at)
-    unsent = loaded.cancel is not None and record.cancel_sent_at is None
+    unsent = stored.cancel is not None and record.cancel_sent_at is None
     return replace(row, needs_attention=True) if unsent else row

@@ -17,14 +17,14 @@ from datetime import datetime, timedelta
 from restore_core.alerting.plans import Plans
 from restore_core.alerting.response import Responder, no_plans
 from restore_core.domain.lifecycle import Phase
-from restore_core.domain.ports import Completions, Loaded, Message, Store, Vaults, urgent
+from restore_core.domain.ports import Completions, Message, Store, StoredRequest, Vaults, urgent
 from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.engine.accept import Accepter
 from restore_core.engine.adoption import JobsView
 from restore_core.engine.decide import Decider
 from restore_core.engine.follow import Follower
 from restore_core.engine.job_watch import Seen, Watch
-from restore_core.engine.ledger import Advanced, Ledger, record_of
+from restore_core.engine.ledger import Advanced, Ledger
 from restore_core.engine.schedule import LONGEST_WAIT
 from restore_core.engine.start import Starter
 from restore_core.errors import Conflict, StoreError, StoreUnavailable
@@ -103,10 +103,10 @@ class Reconciler:
             StoreError: nothing durable says that the message was taken; it must be delivered again.
                 Once the record is durable this never raises: the sweep goes on.
         """
-        loaded = self.accept(message, now)
-        if loaded is not None:
+        stored = self.accept(message, now)
+        if stored is not None:
             begun = self._monotonic()
-            self._run(loaded, view=None, clock=lambda: self._after(now, begun))
+            self._run(stored, view=None, clock=lambda: self._after(now, begun))
 
     def handle_poisoned(self, message: Message, now: datetime) -> None:
         """Handle the copy of a message that failed too often; answer it where nothing else helps.
@@ -131,7 +131,7 @@ class Reconciler:
                 "several times; nothing was started for it.",
             )
 
-    def accept(self, message: Message, now: datetime) -> Loaded | None:
+    def accept(self, message: Message, now: datetime) -> StoredRequest | None:
         """Make a request durable, or answer the message.
 
         Returns the request to advance, or `None` when the message is answered.
@@ -141,21 +141,23 @@ class Reconciler:
         """
         return self._accepter.accept(message, now)
 
-    def advance(self, loaded: Loaded, now: datetime, *, view: JobsView | None = None) -> Advanced:
+    def advance(
+        self, stored: StoredRequest, now: datetime, *, view: JobsView | None = None
+    ) -> Advanced:
         """Take one step: look at the stored phase, do at most one thing outside, store the result.
 
         Raises:
             Conflict: somebody else was first, and nothing was done outside.
             StoreError: storage did not answer; the sweep comes again.
         """
-        record = record_of(loaded)
+        record = stored.record
         if record.is_final:
-            return self._ledger.announce(loaded, now=now)
+            return self._ledger.announce(stored, now=now)
         if view is None:
             view = JobsView.for_records(self._vaults, record.request.vault, [record], now=now)
         if record.phase is Phase.ACCEPTED:
-            return self._starter.advance(loaded, view, now=now)
-        return self._follower.advance(loaded, view, now=now)
+            return self._starter.advance(stored, view, now=now)
+        return self._follower.advance(stored, view, now=now)
 
     def sweep(self, now: datetime) -> Swept:
         """Advance every open request that is due: emergencies first, then the longest due.
@@ -187,18 +189,17 @@ class Reconciler:
             seen = self._watch.look(rows, now, pool)
             due = [row for row in due if row.key not in seen.quiet]
             taken = list(pool.map(lambda row: self._load(row, now) if in_time() else None, due))
-            loaded = [one for one in taken if one is not None]
-            views = self._views(loaded, now, seen)
+            requests = [stored for stored in taken if stored is not None]
+            views = self._views(requests, now, seen)
 
-            def run(one: Loaded) -> bool:
+            def run(stored: StoredRequest) -> bool:
                 if not in_time():
                     return False
-                vault = record_of(one).request.vault.key
-                self._run(one, view=views[vault], clock=clock)
+                self._run(stored, view=views[stored.record.request.vault.key], clock=clock)
                 return True
 
-            done = sum(pool.map(run, loaded))
-        return Swept(open=len(rows), due=len(due), quiet=len(seen.quiet), left=len(loaded) - done)
+            done = sum(pool.map(run, requests))
+        return Swept(open=len(rows), due=len(due), quiet=len(seen.quiet), left=len(requests) - done)
 
     def _clean(self, now: datetime) -> None:
         """Delete old records of one part of the history, once in a while."""
@@ -214,13 +215,13 @@ class Reconciler:
         if gone:
             _log.info("deleted %d entities older than %s", gone, self._settings.retention)
 
-    def _load(self, row: OpenRow, now: datetime) -> Loaded | None:
+    def _load(self, row: OpenRow, now: datetime) -> StoredRequest | None:
         """Read the record of a row; `None`, and the row dealt with, where there is nothing to
         do.
         """
         try:
-            loaded = self._store.load(row.request_id, row.key)
-            if loaded.record is None:
+            stored = self._store.load(row.request_id, row.key)
+            if stored is None:
                 _log.error("%s: stands open without a record", row.key)
                 if now - row.accepted_at > _ORPHAN_AGE:
                     self._store.delete_open(row)
@@ -230,14 +231,15 @@ class Reconciler:
         except Exception:  # noqa: BLE001  (one bad record must not stop a sweep)
             _log.exception("%s: the record could not be read", row.key)
             return None
-        return loaded
+        return stored
 
-    def _views(self, loaded: Sequence[Loaded], now: datetime, seen: Seen) -> dict[str, JobsView]:
+    def _views(
+        self, requests: Sequence[StoredRequest], now: datetime, seen: Seen
+    ) -> dict[str, JobsView]:
         """Make one job list for each vault, to be read when the first record needs it."""
         records: dict[str, list[RestoreRecord]] = {}
-        for one in loaded:
-            record = record_of(one)
-            records.setdefault(record.request.vault.key, []).append(record)
+        for stored in requests:
+            records.setdefault(stored.record.request.vault.key, []).append(stored.record)
         return {
             key: JobsView.for_records(
                 self._vaults,
@@ -249,24 +251,26 @@ class Reconciler:
             for key, group in records.items()
         }
 
-    def _run(self, loaded: Loaded, *, view: JobsView | None, clock: Callable[[], datetime]) -> None:
+    def _run(
+        self, stored: StoredRequest, *, view: JobsView | None, clock: Callable[[], datetime]
+    ) -> None:
         """Advance a request until it must wait. Never raises: the sweep comes again."""
         try:
             for _ in range(_MAX_STEPS):
                 now = clock()
-                with urgent(is_emergency=record_of(loaded).is_emergency):
-                    advanced = self.advance(loaded, now, view=view)
+                with urgent(is_emergency=stored.record.is_emergency):
+                    advanced = self.advance(stored, now, view=view)
                 if advanced.due_at is None or advanced.due_at > now:
                     return
                 # The shared list is older than what this step did.
-                loaded, view = advanced.loaded, None
-            _log.error("%s: did not come to rest", loaded.request_id)
+                stored, view = advanced.stored, None
+            _log.error("%s: did not come to rest", stored.request_id)
         except Conflict:
-            _log.info("%s: somebody else is at it", loaded.request_id)
+            _log.info("%s: somebody else is at it", stored.request_id)
         except StoreUnavailable as error:
-            _log.warning("%s: %s", loaded.request_id, error)
+            _log.warning("%s: %s", stored.request_id, error)
         except Exception:  # noqa: BLE001  (as above; it is logged and stays due)
-            _log.exception("%s: a step failed", loaded.request_id)
+            _log.exception("%s: a step failed", stored.request_id)
 
     def _after(self, now: datetime, begun: float) -> datetime:
         """Return the time, measured from a given one by the monotonic clock."""

@@ -13,12 +13,12 @@ from typing import assert_never
 
 from restore_core.azure_backup.failures import hold_until, job_error, says_missing, wait_for
 from restore_core.domain.lifecycle import Event
-from restore_core.domain.ports import Cancel, Loaded, Vaults
+from restore_core.domain.ports import Cancel, StoredRequest, Vaults
 from restore_core.domain.record import End, RestoreRecord
 from restore_core.engine.adoption import JobsView
 from restore_core.engine.decide import Decider, Examined, not_allowed
 from restore_core.engine.finish import close
-from restore_core.engine.ledger import Advanced, Ledger, record_of
+from restore_core.engine.ledger import Advanced, Ledger
 from restore_core.engine.schedule import back_off
 from restore_core.engine.trigger import Sender
 from restore_core.errors import ArmError, FileInvalid, LookupFailed
@@ -60,32 +60,32 @@ class Starter:
         self._monotonic = monotonic
         self._sender = Sender(ledger=ledger, vaults=vaults, settings=settings, monotonic=monotonic)
 
-    def advance(self, loaded: Loaded, view: JobsView, *, now: datetime) -> Advanced:
+    def advance(self, stored: StoredRequest, view: JobsView, *, now: datetime) -> Advanced:
         """Take one step; raises `Conflict` when somebody else was first, before anything was
         sent.
         """
         begun = self._monotonic()
-        record = record_of(loaded)
-        end = record.pending_end or self._reason_to_stop(record, loaded.cancel, now)
+        record = stored.record
+        end = record.pending_end or self._reason_to_stop(record, stored.cancel, now)
         if end is not None:
-            return close(self._ledger, loaded, record, end, view, now=now)
+            return close(self._ledger, stored, record, end, view, now=now)
         if record.hold_until is not None and now < record.hold_until:
-            return self._ledger.postpone(loaded, due_at=back_off(record, self._settings, now))
+            return self._ledger.postpone(stored, due_at=back_off(record, self._settings, now))
         if self._settings.paused and not record.request.dry_run:
             return self._ledger.wait(
-                loaded, record, WaitingFor.PAUSED, "RESTORE_PAUSED is true.", now
+                stored, record, WaitingFor.PAUSED, "RESTORE_PAUSED is true.", now
             )
         try:
             guards = self._guards()
         except FileInvalid as error:
             return self._ledger.wait(
-                loaded, record, WaitingFor.GUARDS_INVALID, in_words(error), now
+                stored, record, WaitingFor.GUARDS_INVALID, in_words(error), now
             )
         reply_to = record.request.reply_to
         if reply_to is not None and record.reply_queue is None:
             if not self._may_reply_to(reply_to, guards):
                 refusal = not_allowed("replyQueues", f"No event may go to the queue {reply_to}.")
-                return close(self._ledger, loaded, record, refusal, view, now=now)
+                return close(self._ledger, stored, record, refusal, view, now=now)
             record = replace(record, reply_queue=reply_to)
         try:
             decided = self._decider.decide(record)
@@ -96,9 +96,9 @@ class Starter:
                 message=str(failed),
                 recommendation=_LOOKUP_ADVICE[failed.reason],
             )
-            return close(self._ledger, loaded, record, end, view, now=now)
+            return close(self._ledger, stored, record, end, view, now=now)
         except ArmError as error:
-            return self._after_failed_read(loaded, record, error, view, now)
+            return self._after_failed_read(stored, record, error, view, now)
         examined = self._decider.examine(decided, guards)
         full = None
         # Who has waited for the allowance looks before it takes the target from others.
@@ -107,35 +107,35 @@ class Starter:
             full = self._ledger.allowance.look(decided, examined.rule, now)
         if record.request.dry_run:
             end = self._planned(decided, examined, full)
-            return close(self._ledger, loaded, decided, end, view, now=now)
+            return close(self._ledger, stored, decided, end, view, now=now)
         if examined.refusal is not None:
-            return close(self._ledger, loaded, decided, examined.refusal, view, now=now)
+            return close(self._ledger, stored, decided, examined.refusal, view, now=now)
         if full is not None:
-            return self._held_back(loaded, decided, full, view, now)
+            return self._held_back(stored, decided, full, view, now)
         keys = (record.target_key, record.source_key)
         if keys != (decided.target_key, decided.source_key):
             # They are only known now. Whoever ends the request must know what it may hold.
-            loaded = self._ledger.save_record(loaded, decided)
+            stored = self._ledger.save_record(stored, decided)
         record = decided
         claimed = self._claimed(record, now)
         if isinstance(claimed, InTheWay):
             busy = f"The target is in use by the request {claimed.request_id}."
-            return self._ledger.wait(loaded, record, WaitingFor.TARGET_BUSY, busy, now)
+            return self._ledger.wait(stored, record, WaitingFor.TARGET_BUSY, busy, now)
         record = claimed
         # Counted after the target is claimed: what waits for a target has not started.
         over = self._ledger.allowance.take(record, examined.rule, now)
         if over is not None:
             return self._ledger.let_go(
-                record, lambda: self._held_back(loaded, record, over, view, now), now
+                record, lambda: self._held_back(stored, record, over, view, now), now
             )
         # Reading the lists can take minutes: what follows happens when it happens.
         step, now = now, now + timedelta(seconds=self._monotonic() - begun)
-        late = self._reason_to_stop(record, loaded.cancel, now)
+        late = self._reason_to_stop(record, stored.cancel, now)
         if late is not None:
             return self._ledger.let_go(
-                record, lambda: close(self._ledger, loaded, record, late, view, now=now), now
+                record, lambda: close(self._ledger, stored, record, late, view, now=now), now
             )
-        return self._sender.trigger(loaded, record, now, step=step)
+        return self._sender.trigger(stored, record, now, step=step)
 
     def _may_reply_to(self, queue: str, guards: Guards | None) -> bool:
         """Tell whether an event may go to a queue; an event must never be read as a request."""
@@ -168,7 +168,7 @@ class Starter:
 
     def _held_back(
         self,
-        loaded: Loaded,
+        stored: StoredRequest,
         record: RestoreRecord,
         full: OverLimit | UsedUp,
         view: JobsView,
@@ -178,11 +178,11 @@ class Starter:
         match full:
             case OverLimit(rule=rule, message=message):
                 return close(
-                    self._ledger, loaded, record, not_allowed(rule, message), view, now=now
+                    self._ledger, stored, record, not_allowed(rule, message), view, now=now
                 )
             case UsedUp(until=until, message=message):
                 return self._ledger.wait(
-                    loaded, record, WaitingFor.QUOTA, message, now, until=until
+                    stored, record, WaitingFor.QUOTA, message, now, until=until
                 )
         assert_never(full)
 
@@ -220,7 +220,7 @@ class Starter:
 
     def _after_failed_read(
         self,
-        loaded: Loaded,
+        stored: StoredRequest,
         record: RestoreRecord,
         error: ArmError,
         view: JobsView,
@@ -234,9 +234,9 @@ class Starter:
                 recommendation="Check vaultId: subscription, resource group and name.",
                 error=job_error(error),
             )
-            return close(self._ledger, loaded, record, end, view, now=now)
+            return close(self._ledger, stored, record, end, view, now=now)
         held = replace(record, hold_until=hold_until(error, now))
-        return self._ledger.wait(loaded, held, wait_for(error), str(error), now)
+        return self._ledger.wait(stored, held, wait_for(error), str(error), now)
 
 
 def _cancelled(cancel: Cancel, reason: Reason) -> End:

@@ -24,9 +24,9 @@ from restore_core.azure_backup.failures import (
     wait_for,
 )
 from restore_core.domain.lifecycle import Event, Phase
-from restore_core.domain.ports import Loaded, RestorePost, Vaults
+from restore_core.domain.ports import RestorePost, StoredRequest, Vaults
 from restore_core.domain.record import End, RestoreRecord, Try, TryState
-from restore_core.engine.ledger import Advanced, Ledger, record_of
+from restore_core.engine.ledger import Advanced, Ledger
 from restore_core.engine.schedule import back_off
 from restore_core.errors import ArmError, Conflict, NotSent
 from restore_core.settings import SEND_WINDOW, Settings
@@ -56,7 +56,7 @@ class Sender:
         self._monotonic = monotonic
 
     def trigger(
-        self, loaded: Loaded, record: RestoreRecord, now: datetime, *, step: datetime
+        self, stored: StoredRequest, record: RestoreRecord, now: datetime, *, step: datetime
     ) -> Advanced:
         """Write the intent, send, and store what came of it. `step` is when this step began: what
         is due then is done next.
@@ -73,7 +73,7 @@ class Sender:
             why, text = wait_for(error), str(error)
             held = replace(record, hold_until=hold_until(error, now))
             return self._ledger.let_go(
-                held, lambda: self._ledger.wait(loaded, held, why, text, now), now
+                held, lambda: self._ledger.wait(stored, held, why, text, now), now
             )
         intended = replace(
             record.with_part(record.part.with_try(one)).moved(Event.INTENDED),
@@ -83,19 +83,19 @@ class Sender:
         )
         begun = self._monotonic()
         try:
-            loaded = self._ledger.save_record(loaded, intended)
+            stored = self._ledger.save_record(stored, intended)
         except Conflict:
             self._ledger.give_back_if_ended(intended, now)
             raise
         answer = self._send(post, begun)
         advanced = self._ledger.apply(
-            loaded,
+            stored,
             lambda current: self._settled(current, one, answer, now),
             lambda current: self._due_after_send(current, now, step),
         )
         if advanced is None:
-            return Advanced(loaded=loaded, due_at=now + self._settings.operation_poll)
-        settled = record_of(advanced.loaded)
+            return Advanced(stored=stored, due_at=now + self._settings.operation_poll)
+        settled = advanced.stored.record
         if settled.phase is Phase.ACCEPTED:
             self._ledger.give_back(settled, now)
         return advanced

@@ -128,13 +128,13 @@ class Intake:
         if wanted not in {"true", "false"}:
             _refuse_parameter("dryRun", "must be true or false")
         key = f"plan~{request_id}" if wanted == "true" else request_id
-        record = self._store.load(request_id, key).record
-        if record is None:
+        stored = self._store.load(request_id, key)
+        if stored is None:
             raise Refused(
                 HTTPStatus.NOT_FOUND,
                 "No message with this request id has been read yet, or none was accepted.",
             )
-        return in_json(HTTPStatus.OK, _state(record))
+        return in_json(HTTPStatus.OK, _state(stored.record))
 
     def _put(self, text: str, request_id: str, *, query: str = "") -> HttpAnswer:
         """Send a message; say where its state will be, as a path: proxies change the host."""

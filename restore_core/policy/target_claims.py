@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from restore_core.domain.lifecycle import HOLDING, Phase
-from restore_core.domain.ports import Claim, Holder, Loaded, Store
+from restore_core.domain.ports import Claim, Holder, Store
 from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.errors import Conflict
 from restore_core.vocabulary import WaitingFor
@@ -136,15 +136,15 @@ class TargetClaims:
 
     def _let_go(self, holder: Holder) -> bool:
         """Make sure that a holder does not, and from now on cannot, act on its old claim."""
-        loaded: Loaded = self._store.load(holder.request_id, holder.key)
-        record = loaded.record
-        if record is None or record.is_final:
+        stored = self._store.load(holder.request_id, holder.key)
+        if stored is None or stored.record.is_final:
             return True
+        record = stored.record
         if record.phase in HOLDING or record.is_between_parts:
             return False
         try:
             # A new ETag: an instance that read the record before can no longer store its intent.
-            self._store.replace(replace(record), loaded.etag)
+            self._store.replace(record, stored.etag)
         except Conflict:
             return False
         _log.info("%s: took the target over while it waits", holder.request_id)

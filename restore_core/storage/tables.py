@@ -31,7 +31,7 @@ from azure.core.exceptions import (
 from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, UpdateMode
 
 from restore_core.domain.lifecycle import Phase
-from restore_core.domain.ports import Cancel, Claim, Holder, Loaded
+from restore_core.domain.ports import Cancel, Claim, Holder, StoredRequest
 from restore_core.domain.record import OpenRow, RestoreRecord, hash_key
 from restore_core.errors import Conflict, StoreUnavailable
 from restore_core.settings import Storage
@@ -71,26 +71,29 @@ class RestoreStore:
             service = TableServiceClient(storage.table_uri, credential=credential, **limits)
         return cls(service)
 
-    def load(self, request_id: str, key: str) -> Loaded:
-        """Read a record and the request's cancel, in one query; raises `StoreUnavailable`."""
+    def load(self, request_id: str, key: str) -> StoredRequest | None:
+        """Read a record and the request's cancel, in one query; `None` where there is no such
+        record. Raises `StoreUnavailable`.
+        """
         partition = _record_partition(request_id)
         # No parentheses: the SDK takes a parameter's name up to the next blank.
         query = (
             "PartitionKey eq @partition and RowKey eq @key or "
             "PartitionKey eq @partition and RowKey eq @cancel"
         )
-        found = Loaded(request_id=request_id)
+        cancel_key = _cancel_key(request_id)
         with _translated():
             entities = self._records.query_entities(
-                query,
-                parameters={"partition": partition, "key": key, "cancel": _cancel_key(request_id)},
+                query, parameters={"partition": partition, "key": key, "cancel": cancel_key}
             )
-            for entity in entities:
-                if entity["RowKey"] == key:
-                    found = _with_record(found, entity)
-                else:
-                    found = _with_cancel(found, entity)
-        return found
+            found = {entity["RowKey"]: entity for entity in entities}
+        if key not in found:
+            return None
+        return StoredRequest(
+            record=RestoreRecord.from_json(_joined(found[key], _CHUNK)),
+            etag=_etag(found[key].metadata),
+            cancel=_cancel(found[cancel_key]) if cancel_key in found else None,
+        )
 
     def insert(self, record: RestoreRecord) -> str:
         """Insert a new record and return its ETag; raises `Conflict` where the key exists."""
@@ -279,23 +282,13 @@ def _record_entity(record: RestoreRecord) -> dict[str, Any]:
     return {**columns, **_split(_CHUNK, record.to_json())}
 
 
-def _with_record(found: Loaded, entity: Mapping[str, Any]) -> Loaded:
-    return Loaded(
-        request_id=found.request_id,
-        record=RestoreRecord.from_json(_joined(entity, _CHUNK)),
-        etag=_etag(getattr(entity, "metadata", {})),
-        cancel=found.cancel,
-    )
-
-
-def _with_cancel(found: Loaded, entity: Mapping[str, Any]) -> Loaded:
-    cancel = Cancel(
+def _cancel(entity: Mapping[str, Any]) -> Cancel:
+    return Cancel(
         received_at=_aware(entity["receivedAt"]),
         message_id=entity["messageId"],
         reason=json.loads(_joined(entity, "reason_")),
         requested_by=json.loads(_joined(entity, "requestedBy_")),
     )
-    return Loaded(request_id=found.request_id, record=found.record, etag=found.etag, cancel=cancel)
 
 
 def _row_entity(row: OpenRow) -> dict[str, Any]:

@@ -358,9 +358,9 @@ class Case:
 
     def record(self) -> RestoreRecord:
         """The record as it stands."""
-        record = self.store.load(self.vault, self.vault).record
-        assert record is not None
-        return record
+        stored = self.store.load(self.vault, self.vault)
+        assert stored is not None
+        return stored.record
 
     def sweep_until(self, reached: Callable[[RestoreRecord], object]) -> RestoreRecord:
         """Sweep until a record is as wanted; return what it was before the last sweep."""

@@ -187,9 +187,9 @@ class World:
 
     def record(self, key: str) -> RestoreRecord:
         """Read a record as it stands."""
-        record = memory_store(self.tables).load(key.removeprefix("plan~"), key).record
-        assert record is not None
-        return record
+        stored = memory_store(self.tables).load(key.removeprefix("plan~"), key)
+        assert stored is not None
+        return stored.record
 
     def holders(self) -> dict[str, list[str]]:
         """Return who holds what: the kind of each thing that is held, and the keys."""

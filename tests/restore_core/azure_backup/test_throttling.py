@@ -614,9 +614,9 @@ class Town:
         return name
 
     def record(self, name: str) -> RestoreRecord:
-        record = memory_store(self.tables).load(name, name).record
-        assert record is not None
-        return record
+        stored = memory_store(self.tables).load(name, name)
+        assert stored is not None
+        return stored.record
 
     def sweep(self, after: float = 0) -> None:
         self.clock.turn(after)

@@ -102,18 +102,18 @@ def restore(tmp_path: Path) -> Restore:
             now = datetime.now(UTC)
             body = json.dumps(request(vaultId=vault, source=source)).encode()
             app.handle(Message(id="m1", body=body, inserted_at=now), now)
-            record = None
+            stored = None
             for _ in range(500):
-                record = store.load("r1", "r1").record
-                assert record is not None
-                phases.append(record.phase)
+                stored = store.load("r1", "r1")
+                assert stored is not None
+                phases.append(stored.record.phase)
                 if not rows(tables, "openrestores"):
                     break
                 time.sleep(0.02)
                 app.sweep(datetime.now(UTC))
             arm.close()
-            assert record is not None
-            yield Restored(record=record, emulator=emulator, phases=phases)
+            assert stored is not None
+            yield Restored(record=stored.record, emulator=emulator, phases=phases)
 
     return run
 
