@@ -589,7 +589,8 @@ def test_two_instances_on_one_storage_never_start_more_than_the_limit() -> None:
     assert world.vaults.posts == 14
     assert starts_of_a_day(world) == 5
     assert {record.phase for record in world.records()} == {Phase.COMPLETED}
-    assert len(world.queue.sent) == 14
+    # Two instances that announce one end at once may both send its event, with the same bytes.
+    assert len(set(world.queue.sent)) == 14
 
 
 def test_a_count_that_others_change_again_and_again_is_taken_at_a_later_sweep() -> None:
