@@ -12,18 +12,18 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from restore_core.domain import claims
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Claim, Holder, Store
 from restore_core.domain.record import RestoreRecord, hash_key, restore_started
-from restore_core.errors import Conflict, StoreError
+from restore_core.errors import StoreError
 from restore_core.messages.request import RestoreRequest
 
 _log = logging.getLogger(__name__)
-_ROUNDS = 10
 _TRUST_SECONDS = 5.0
 """How long a holder is believed without another look: it only ever folds more, and starts none."""
 _FLUSH_SECONDS = 1.0
@@ -83,18 +83,16 @@ class Cooldowns:
         """
         thing = cooldown_of(plan, request)
         me = Holder(key=request.record_key, request_id=request.request_id, since=now)
-        for _ in range(_ROUNDS):
-            claim = self._store.read_claim(thing)
+
+        def step(claim: Claim) -> tuple[Claim, str | None]:
             if any(one.key == me.key for one in claim.holders):
-                return None
-            if (held := self._other(claim, me.key, cooldown, now)) is not None:
-                return held.request_id
-            try:
-                self._store.write_claim(replace(claim, folded=0), [me])
-            except Conflict:
-                continue
-            return None
-        raise Conflict(f"{plan}: too many alerts begin a cooldown at once")
+                return claim, None
+            other = self._other(claim, me.key, cooldown, now)
+            if other is not None:
+                return claim, other.request_id
+            return replace(claim, holders=(me,), folded=0), None
+
+        return claims.change(self._store, thing, step)[1]
 
     def count_folded(self, plan: str, request: RestoreRequest) -> None:
         """Count a message that was folded. The claim has the count within a second or a sweep; what
@@ -139,12 +137,12 @@ class Cooldowns:
             return
         since = record.finished_at or now
         me = Holder(key=record.key, request_id=record.request.request_id, since=since)
-        self._change(_breaker_of(record.plan), lambda claim: _with_failure(claim, me))
+        claims.change(self._store, _breaker_of(record.plan), lambda claim: _with_failure(claim, me))
         if _started_nothing(record):
             thing = cooldown_of(record.plan, record.request)
             with self._lock:
                 self._seen.pop(thing, None)
-            self._change(thing, lambda claim: _without(claim, me.key))
+            claims.change(self._store, thing, lambda claim: _without(claim, me.key))
 
     def _other(self, claim: Claim, key: str, cooldown: timedelta, now: datetime) -> Holder | None:
         """Return, and remember, the other request that a cooldown belongs to, as it was read."""
@@ -189,51 +187,33 @@ class Cooldowns:
             if seen is None or not seen.unwritten:
                 return
             holder, count, seen.unwritten = seen.holder, seen.unwritten, 0
+
+        def step(claim: Claim) -> tuple[Claim, None]:
+            if all(one.key != holder.key for one in claim.holders):
+                return claim, None
+            return replace(claim, folded=claim.folded + count), None
+
         try:
-            for _ in range(_ROUNDS):
-                claim = self._store.read_claim(thing)
-                if all(one.key != holder.key for one in claim.holders):
-                    return
-                try:
-                    self._store.write_claim(
-                        replace(claim, folded=claim.folded + count), claim.holders
-                    )
-                except Conflict:
-                    continue
-                return
+            claims.change(self._store, thing, step)
         except StoreError as error:
             _log.warning("the count of folded alerts could not be written: %s", error)
-        with self._lock:
-            seen.unwritten += count
-
-    def _change(self, thing: str, change: Callable[[Claim], Sequence[Holder] | None]) -> None:
-        for _ in range(_ROUNDS):
-            claim = self._store.read_claim(thing)
-            holders = change(claim)
-            if holders is None:
-                return
-            try:
-                self._store.write_claim(claim, holders)
-            except Conflict:
-                continue
-            return
-        raise Conflict("too many change a plan's claim at once")
+            with self._lock:
+                seen.unwritten += count
 
 
-def _with_failure(claim: Claim, me: Holder) -> Sequence[Holder] | None:
+def _with_failure(claim: Claim, me: Holder) -> tuple[Claim, None]:
     if any(one.key == me.key for one in claim.holders):
-        return None
-    return sorted([*claim.holders, me], key=lambda one: one.since)[-_MAX_FAILURES:]
+        return claim, None
+    failures = sorted([*claim.holders, me], key=lambda one: one.since)
+    return replace(claim, holders=tuple(failures[-_MAX_FAILURES:])), None
 
 
 def _started_nothing(record: RestoreRecord) -> bool:
     return record.phase in _FAILED and restore_started(record) == "no"
 
 
-def _without(claim: Claim, key: str) -> Sequence[Holder] | None:
-    if all(one.key != key for one in claim.holders):
-        return None
-    return [one for one in claim.holders if one.key != key]
+def _without(claim: Claim, key: str) -> tuple[Claim, None]:
+    return replace(claim, holders=tuple(one for one in claim.holders if one.key != key)), None
 
 
 def cooldown_of(plan: str, request: RestoreRequest) -> str:

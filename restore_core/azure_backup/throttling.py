@@ -13,13 +13,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from restore_core.azure_backup.failures import classify
+from restore_core.domain import claims
 from restore_core.domain.ports import Claim, Holder, Store, is_urgent
 from restore_core.domain.record import hash_key
-from restore_core.errors import ArmAnswer, Conflict, StoreError
+from restore_core.errors import ArmAnswer, StoreError
 from restore_core.vocabulary import ErrorClass
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,6 @@ _PAUSE = timedelta(seconds=30)
 _LONGEST = timedelta(hours=6)
 _LOOK_SECONDS = 30.0
 """How old what an instance knows of the others' pauses may be."""
-_ROUNDS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,23 +182,19 @@ class Pace:
             self._pauses[scope] = pause
         _log.warning("calls to %s wait until %s", scope, pause.until)
         me = Holder(key=scope, request_id=pause.code or "-", since=pause.until)
+        now = self._clock()
+
+        def step(claim: Claim) -> tuple[Claim, None]:
+            if any(one.key == scope and one.since > pause.until for one in claim.holders):
+                # Another instance was asked for more; it is learnt with the next look.
+                return claim, None
+            others = (one for one in claim.holders if one.key != scope and one.since > now)
+            return replace(claim, holders=(*others, me)), None
+
         try:
-            for _ in range(_ROUNDS):
-                claim = self._store.read_claim(_thing(subscription))
-                if any(one.key == scope and one.since > pause.until for one in claim.holders):
-                    # Another instance was asked for more; it is learnt with the next look.
-                    return
-                try:
-                    self._store.write_claim(claim, [*self._others(claim, scope), me])
-                except Conflict:
-                    continue
-                return
+            claims.change(self._store, _thing(subscription), step)
         except StoreError as error:
             _log.warning("a pause could not be kept for other instances: %s", error)
-
-    def _others(self, claim: Claim, scope: str) -> list[Holder]:
-        now = self._clock()
-        return [one for one in claim.holders if one.key != scope and one.since > now]
 
 
 def _scopes(url: str, *, writes: bool) -> list[str]:

@@ -14,9 +14,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from restore_core.domain import claims
 from restore_core.domain.ports import Claim, Holder, Store
 from restore_core.domain.record import OpenRow, RestoreRecord, hash_key
-from restore_core.errors import Conflict
 from restore_core.policy.guards import MAX_STARTS, Rule
 from restore_core.settings import Settings
 from restore_core.times import format_time
@@ -24,7 +24,6 @@ from restore_core.vocabulary import WaitingFor
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
-_ROUNDS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +55,8 @@ class Allowance:
     ) -> OverLimit | UsedUp | None:
         """Say what keeps a decided request from starting now, without counting it."""
         for scope in self._limited(record, rule):
-            claim = self._store.read_claim(scope.thing)
-            found = self._judged(scope, claim, record, now)
+            found = self._ask(scope, record, now, is_start=False)
             if found is not None:
-                if not record.request.dry_run:
-                    self._mark(claim, found)
                 return found
         return None
 
@@ -72,9 +68,8 @@ class Allowance:
         Raises:
             Conflict: too many others count at the same time.
         """
-        me = Holder(key=record.start_key, request_id=record.request.request_id, since=now)
         for scope in self._limited(record, rule):
-            found = self._take_one(scope, me, record, now)
+            found = self._ask(scope, record, now, is_start=True)
             if found is not None:
                 self.give_back(record, now)
                 return found
@@ -121,30 +116,27 @@ class Allowance:
             )
         return scopes
 
-    def _take_one(
-        self, scope: _Scope, me: Holder, record: RestoreRecord, now: datetime
+    def _ask(
+        self, scope: _Scope, record: RestoreRecord, now: datetime, *, is_start: bool
     ) -> OverLimit | UsedUp | None:
-        for _ in range(_ROUNDS):
-            claim = self._store.read_claim(scope.thing)
+        """Ask one list of starts, and count a start on it; one that waits leaves its mark."""
+        me = Holder(key=record.start_key, request_id=record.request.request_id, since=now)
+
+        def step(claim: Claim) -> tuple[Claim, OverLimit | UsedUp | None]:
             found = self._judged(scope, claim, record, now)
-            if found is not None:
-                if not self._mark(claim, found):
-                    continue
-                return found
+            if isinstance(found, UsedUp) and not record.request.dry_run:
+                return replace(claim, wanted=True), found
             counted = _counted(claim, now)
-            if any(holder.key == me.key for holder in counted):
-                return None
+            if found is not None or not is_start or any(one.key == me.key for one in counted):
+                return claim, found
             # No limit is higher: what is older than so many starts cannot change an answer.
             newest = counted[-(MAX_STARTS - 1) :]
             others = claim.wanted and any(
                 scope.source_key in {None, row.source_key} for row in self._waiting(record)
             )
-            try:
-                self._store.write_claim(replace(claim, wanted=others), [*newest, me])
-            except Conflict:
-                continue
-            return None
-        raise Conflict(f"{scope.what}: too many count their starts at once")
+            return replace(claim, wanted=others, holders=(*newest, me)), None
+
+        return claims.change(self._store, scope.thing, step)[1]
 
     def _judged(
         self, scope: _Scope, claim: Claim, record: RestoreRecord, now: datetime
@@ -171,16 +163,6 @@ class Allowance:
             message=f"{len(times)} restores of {scope.what} were started in the last 24 hours, "
             f"and {limit} may be; {start}. Position {ahead + 1}.",
         )
-
-    def _mark(self, claim: Claim, found: OverLimit | UsedUp) -> bool:
-        """Leave a mark that somebody waits; `False` when the claim has changed meanwhile."""
-        if claim.wanted or isinstance(found, OverLimit):
-            return True
-        try:
-            self._store.write_claim(replace(claim, wanted=True), claim.holders)
-        except Conflict:
-            return False
-        return True
 
     def _limit(self, limit: int, *, is_emergency: bool) -> int | None:
         """The allowance of a day, less what is kept for emergencies: at most half of it."""
@@ -224,17 +206,13 @@ class Allowance:
         ]
 
     def _remove(self, thing: str, keys: Collection[str], now: datetime) -> bool:
-        for _ in range(_ROUNDS):
-            claim = self._store.read_claim(thing)
+        def step(claim: Claim) -> tuple[Claim, bool]:
             if all(holder.key not in keys for holder in claim.holders):
-                return False
-            kept = [holder for holder in _counted(claim, now) if holder.key not in keys]
-            try:
-                self._store.write_claim(claim, kept)
-            except Conflict:
-                continue
-            return True
-        raise Conflict("too many count their starts at once")
+                return claim, False
+            kept = tuple(holder for holder in _counted(claim, now) if holder.key not in keys)
+            return replace(claim, holders=kept), True
+
+        return claims.change(self._store, thing, step)[1]
 
 
 @dataclass(frozen=True, kw_only=True)

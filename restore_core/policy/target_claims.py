@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from restore_core.domain import claims
 from restore_core.domain.lifecycle import HOLDING, Phase
 from restore_core.domain.ports import Claim, Holder, Store
 from restore_core.domain.record import OpenRow, RestoreRecord
@@ -19,7 +20,6 @@ from restore_core.errors import Conflict
 from restore_core.vocabulary import WaitingFor
 
 _log = logging.getLogger(__name__)
-_ROUNDS = 3
 _READY = {None, WaitingFor.TARGET_BUSY}
 """What a waiting request that only wants the target waits for; one that waits for something else,
 such
@@ -55,24 +55,23 @@ class TargetClaims:
         loses and never sends.
         """
         me = Holder(key=record.key, request_id=record.request.request_id, since=now)
-        for _ in range(_ROUNDS):
-            claim = self._store.read_claim(_thing(target_key))
+
+        def step(claim: Claim) -> tuple[Claim, InTheWay | None]:
             rival = self._rival(record, claim, target_key, now)
             if rival is not None:
-                return InTheWay(request_id=rival.request_id)
+                return claim, InTheWay(request_id=rival.request_id)
             holder = next(iter(claim.holders), None)
             if holder is not None and holder.key == record.key:
-                return Taken(etag=None if claim.wanted else claim.etag)
-            if holder is not None and not self._let_go(holder):
-                if claim.wanted or self._mark(claim):
-                    return InTheWay(request_id=holder.request_id)
-                continue
-            try:
-                etag = self._store.write_claim(claim, [me])
-            except Conflict:
-                continue
-            return Taken(etag=None if claim.wanted else etag)
-        return InTheWay(request_id="another request")
+                return claim, None
+            if holder is None or self._let_go(holder):
+                return replace(claim, holders=(me,)), None
+            return replace(claim, wanted=True), InTheWay(request_id=holder.request_id)
+
+        try:
+            claim, in_the_way = claims.change(self._store, _thing(target_key), step)
+        except Conflict:
+            return InTheWay(request_id="another request")
+        return in_the_way or Taken(etag=None if claim.wanted else claim.etag)
 
     def _rival(
         self, record: RestoreRecord, claim: Claim, target_key: str, now: datetime
@@ -102,28 +101,20 @@ class TargetClaims:
                 # As it was written when the target was taken: nobody waits.
                 self._store.write_claim(untouched, [])
                 return
-        for _ in range(_ROUNDS):
-            claim = self._store.read_claim(_thing(target_key))
-            if all(holder.key != record.key for holder in claim.holders):
-                return
-            kept = [one for one in claim.holders if one.key != record.key]
+
+        def step(claim: Claim) -> tuple[Claim, list[OpenRow]]:
+            kept = tuple(holder for holder in claim.holders if holder.key != record.key)
+            if kept == claim.holders:
+                return claim, []
             # Whoever waits has left its mark in the claim: without one there is nobody to look for.
             waiting = self._waiting(target_key, record.key) if claim.wanted else []
-            try:
-                self._store.write_claim(replace(claim, wanted=bool(waiting)), kept)
-            except Conflict:
-                continue
+            return replace(claim, holders=kept, wanted=bool(waiting)), waiting
+
+        # A claim that others keep changing may stay: the next request replaces a holder that ended.
+        with suppress(Conflict):
+            _, waiting = claims.change(self._store, _thing(target_key), step)
             if waiting:
                 self._store.pull_forward(min(waiting, key=lambda row: row.rank), now)
-            return
-
-    def _mark(self, claim: Claim) -> bool:
-        """Leave a mark that somebody waits; `False` when the claim has changed meanwhile."""
-        try:
-            self._store.write_claim(replace(claim, wanted=True), claim.holders)
-        except Conflict:
-            return False
-        return True
 
     def _waiting(self, target_key: str, key: str) -> list[OpenRow]:
         return [
