@@ -91,7 +91,7 @@ class JobsView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class Adoption:
     """A record after a complete list: with the jobs that were found, or with what their absence
     says.
     """
@@ -103,7 +103,7 @@ class Look:
     """Whether one of those has ended already."""
 
 
-def look(record: RestoreRecord, listing: JobListing, *, grace: timedelta) -> Look:
+def adopt(record: RestoreRecord, listing: JobListing, *, grace: timedelta) -> Adoption:
     """Hold a record's tries against a complete list."""
     known = {job.id for job in record.part.jobs}
     part, found, ended = record.part, False, False
@@ -115,7 +115,7 @@ def look(record: RestoreRecord, listing: JobListing, *, grace: timedelta) -> Loo
                 # Ended or not, its own page is still wanted: a list has no counts.
                 part = part.with_job(replace(followed(job), end=None))
         part = part.with_try(_after_listing(one, listing, seen=bool(jobs), grace=grace))
-    return Look(record=record.with_part(part), found=found, ended=ended)
+    return Adoption(record=record.with_part(part), found=found, ended=ended)
 
 
 def _after_listing(one: Try, listing: JobListing, *, seen: bool, grace: timedelta) -> Try:

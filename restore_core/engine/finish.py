@@ -10,15 +10,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
+from restore_core.completions.events import render_end
 from restore_core.domain.lifecycle import Event
-from restore_core.domain.ports import StoredRequest
 from restore_core.domain.record import End, Part, RestoreRecord
 from restore_core.domain.vault import JobEnd
-from restore_core.engine.adoption import JobsView, look
-from restore_core.engine.ledger import Advanced, Ledger
+from restore_core.engine.adoption import adopt
+from restore_core.engine.ledger import Ledger
 from restore_core.engine.schedule import back_off, delayed
+from restore_core.engine.turn import StepResult, Turn
 from restore_core.errors import ArmError
 from restore_core.messages.request import PART_ITEMS
 from restore_core.times import format_time
@@ -38,36 +38,50 @@ _MAX_TEXT = 500
 _RESTORED = {JobEnd.COMPLETED, JobEnd.COMPLETED_WITH_WARNINGS}
 
 
-def close(
-    ledger: Ledger,
-    stored: StoredRequest,
-    record: RestoreRecord,
-    end: End,
-    view: JobsView,
-    *,
-    now: datetime,
-) -> Advanced:
+def finish(ledger: Ledger, turn: Turn, end: End) -> StepResult:
     """End a request, or a part of it, unless an earlier try did start a restore after all.
 
     A record with a try in doubt takes one more complete list before its last phase is written: a
     job found there is followed, and its end counts instead.
     """
-    settings = ledger.settings
+    record, settings = turn.record, ledger.settings
     if not record.part.may_have_more_jobs:
-        return _conclude(ledger, stored, record, end, now=now)
+        return _finish_part(ledger, turn, end)
     try:
-        listing = view.listing()
+        listing = turn.view.listing()
     except ArmError as error:
-        if now - (record.part.triggered_at or now) > settings.tracking_limit:
-            return ledger.finish(stored, record, lost_track(record), now=now)
+        if turn.now - (record.part.triggered_at or turn.now) > settings.tracking_limit:
+            return finish_now(ledger, turn, lost_track(record))
         _log.warning("%s: cannot end before a job list is read: %s", record.key, error)
-        waiting = replace(delayed(record, error, now), pending_end=end)
-        return ledger.save(stored, waiting, due_at=back_off(waiting, settings, now))
-    seen = look(record, listing, grace=settings.adoption_grace)
-    if seen.found:
-        running = replace(seen.record.moved(Event.JOB_SEEN), pending_end=None, failures=0)
-        return ledger.save(stored, running, due_at=now)
-    return _conclude(ledger, stored, seen.record, end, now=now)
+        waiting = replace(delayed(record, error, turn.now), pending_end=end)
+        due_at = back_off(waiting, settings, turn.now)
+        return ledger.save(turn.with_record(waiting), due_at=due_at)
+    adoption = adopt(record, listing, grace=settings.adoption_grace)
+    if adoption.found:
+        running = replace(adoption.record.moved(Event.JOB_SEEN), pending_end=None, failures=0)
+        return ledger.save(turn.with_record(running), due_at=turn.now)
+    return _finish_part(ledger, turn.with_record(adoption.record), end)
+
+
+def finish_now(ledger: Ledger, turn: Turn, end: End) -> StepResult:
+    """Make a record final: the phase, the end and the rendered event, in one write.
+
+    The row is left alone: it stands, and the next step takes it off.
+    """
+    final = replace(
+        turn.record.moved(end.event),
+        end=end,
+        pending_end=None,
+        waiting_for=None,
+        waiting_message="",
+        finished_at=turn.now,
+    )
+    event = render_end(final, end, source=ledger.settings.event_source, finished_at=turn.now)
+    # The event has the plan; kept twice, a large one would not fit an entity of 1 MiB.
+    written = ledger.write(
+        turn.with_record(replace(final, end=replace(end, plan=None), event=event))
+    )
+    return StepResult(stored=written.stored, goes_on=True)
 
 
 def lost_track(record: RestoreRecord) -> End:
@@ -83,16 +97,14 @@ def lost_track(record: RestoreRecord) -> End:
     )
 
 
-def _conclude(
-    ledger: Ledger, stored: StoredRequest, record: RestoreRecord, end: End, *, now: datetime
-) -> Advanced:
+def _finish_part(ledger: Ledger, turn: Turn, end: End) -> StepResult:
     """End a part: go on with the next, or end the request with what all parts come to.
 
     All parts are tried, whatever became of one; a cancel stops those that are left.
     """
-    first = record.parts[0]
-    if len(record.parts) == 1 or (first.end is None and end.event in _BEFORE_ANYTHING):
-        return ledger.finish(stored, record, end, now=now)
+    record = turn.record
+    if len(record.parts) == 1 or (record.parts[0].end is None and end.event in _BEFORE_ANYTHING):
+        return finish_now(ledger, turn, end)
     ended = record.with_part(_outline(record.part, end))
     # In the one phase from which every end of a request can be reached.
     ended = replace(
@@ -105,13 +117,14 @@ def _conclude(
         pending_end=None,
         cancel_sent_at=None,
     )
+    turn = turn.with_record(ended)
     if ended.part.end is None and end.event is not Event.CANCELLED:
-        advanced = ledger.save(stored, ended, due_at=now)
+        result = ledger.save(turn, due_at=turn.now)
     else:
-        advanced = ledger.finish(stored, ended, merged(ended.parts), now=now)
+        result = finish_now(ledger, turn, merged(ended.parts))
     # Not before it is stored that nothing of the part will be sent.
-    ledger.allowance.give_back(record, now)
-    return advanced
+    ledger.allowance.give_back(record, turn.now)
+    return result
 
 
 def _outline(part: Part, end: End) -> Part:

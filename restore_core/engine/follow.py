@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime
 
 from restore_core.azure_backup.failures import classify, is_unsupported, wait_for
 from restore_core.domain.lifecycle import JOB_EVENTS, Event, Phase
-from restore_core.domain.ports import StoredRequest, Vaults
+from restore_core.domain.ports import Vaults
 from restore_core.domain.record import End, FollowedJob, JobError, RestoreRecord, TryState
 from restore_core.domain.vault import JobEnd, Operation, OperationStatus
-from restore_core.engine.adoption import JobsView, followed, look
-from restore_core.engine.finish import close, lost_track
-from restore_core.engine.ledger import Advanced, Ledger
+from restore_core.engine.adoption import Adoption, adopt, followed
+from restore_core.engine.finish import finish, finish_now, lost_track
+from restore_core.engine.ledger import Ledger
 from restore_core.engine.schedule import LONGEST_WAIT, back_off, delayed, next_list, next_look
+from restore_core.engine.turn import StepResult, Turn
 from restore_core.errors import ArmError
 from restore_core.settings import Settings
 from restore_core.vocabulary import Reason, WaitingFor
@@ -36,7 +36,7 @@ _REFUSALS_OF_A_CANCEL = {WaitingFor.LOOKUP, WaitingFor.NOT_AUTHORIZED_YET}
 
 
 class Follower:
-    """Advances requests in `Triggering`, `OperationPending` and `JobInProgress`."""
+    """Follows requests in `Triggering`, `OperationPending` and `JobInProgress`."""
 
     def __init__(self, *, ledger: Ledger, vaults: Vaults, settings: Settings) -> None:
         """Take the ports."""
@@ -44,89 +44,90 @@ class Follower:
         self._vaults = vaults
         self._settings = settings
 
-    def advance(self, stored: StoredRequest, view: JobsView, *, now: datetime) -> Advanced:
+    def follow(self, turn: Turn) -> StepResult:
         """Take one step."""
-        record = stored.record
+        record, now = turn.record, turn.now
         since = record.part.triggered_at or record.accepted_at
         if now - since > self._settings.tracking_limit:
-            return self._ledger.finish(stored, record, lost_track(record), now=now)
+            return finish_now(self._ledger, turn, lost_track(record))
         if record.hold_until is not None and now < record.hold_until:
-            return self._ledger.postpone(stored, due_at=min(record.hold_until, now + LONGEST_WAIT))
+            return self._ledger.postpone(turn, due_at=min(record.hold_until, now + LONGEST_WAIT))
         if record.pending_end is not None:
-            return close(self._ledger, stored, record, record.pending_end, view, now=now)
+            return finish(self._ledger, turn, record.pending_end)
         match record.phase:
             case Phase.TRIGGERING:
-                return self._settle(stored, record, view, now)
+                return self._settle(turn)
             case Phase.OPERATION_PENDING:
-                return self._find_job(stored, record, view, now)
+                return self._find_job(turn)
             case Phase.JOB_IN_PROGRESS:
-                return self._follow(stored, record, view, now)
+                return self._follow_jobs(turn)
         raise LookupError(f"{record.key}: nothing to follow in {record.phase.value}")
 
-    def _settle(
-        self, stored: StoredRequest, record: RestoreRecord, view: JobsView, now: datetime
-    ) -> Advanced:
+    def _settle(self, turn: Turn) -> StepResult:
         """Find out whether a POST without a usable answer started a restore."""
         try:
-            seen = look(record, view.listing(), grace=self._settings.adoption_grace)
+            adoption = self._adopt(turn)
         except ArmError as error:
-            _log.warning("%s: the job list could not be read: %s", record.key, error)
-            return self._look_again(stored, record, now, error)
-        if seen.found:
-            return self._job_seen(stored, seen.record, now, ended=seen.ended)
-        if seen.record.part.unsettled:
-            waiting = replace(seen.record.moved(Event.WAITED), failures=record.failures + 1)
-            return self._ledger.save(stored, waiting, due_at=next_list(self._settings, now))
-        absent = [one for one in seen.record.part.tries if one.state is TryState.ABSENT]
+            return self._look_again(turn, error)
+        record, now = adoption.record, turn.now
+        if adoption.found:
+            return self._job_seen(turn.with_record(record), ended=adoption.ended)
+        if record.part.unsettled:
+            waiting = replace(record.moved(Event.WAITED), failures=record.failures + 1)
+            due_at = next_list(self._settings, now)
+            return self._ledger.save(turn.with_record(waiting), due_at=due_at)
+        absent = [one for one in record.part.tries if one.state is TryState.ABSENT]
         if len(absent) >= MAX_UNKNOWN_TRIES:
-            return self._ledger.finish(stored, seen.record, _unknown(seen.record), now=now)
-        back = replace(seen.record.moved(Event.TAKEN_BACK), failures=0)
+            return finish_now(self._ledger, turn.with_record(record), _unknown(record))
+        back = replace(record.moved(Event.TAKEN_BACK), failures=0)
         _log.warning(
             "%s: %d tries did not happen, by the vault's own job list", record.key, len(absent)
         )
         # Due for others only after the claim is given back: one that took it for its own would
         # send without having claimed.
-        advanced = self._ledger.save(stored, back, due_at=now + self._settings.retry_base)
-        self._ledger.give_back(back, now)
-        return replace(advanced, due_at=now)
+        due_at = now + self._settings.retry_base
+        result = self._ledger.save(turn.with_record(back), due_at=due_at)
+        self._ledger.release(back, now)
+        return replace(result, goes_on=True)
 
-    def _find_job(
-        self, stored: StoredRequest, record: RestoreRecord, view: JobsView, now: datetime
-    ) -> Advanced:
+    def _adopt(self, turn: Turn) -> Adoption:
+        """Look for jobs of the record's tries; raises `ArmError`."""
+        try:
+            listing = turn.view.listing()
+        except ArmError as error:
+            _log.warning("%s: the job list could not be read: %s", turn.record.key, error)
+            raise
+        return adopt(turn.record, listing, grace=self._settings.adoption_grace)
+
+    def _find_job(self, turn: Turn) -> StepResult:
         """Find the job of a 202: in the vault's list, and by its operation when that takes long."""
         unlisted: ArmError | None = None
         try:
-            seen = look(record, view.listing(), grace=self._settings.adoption_grace)
-            if seen.found:
-                return self._job_seen(stored, seen.record, now, ended=seen.ended)
-            record = seen.record
+            adoption = self._adopt(turn)
         except ArmError as error:
             unlisted = error
-            _log.warning("%s: the job list could not be read: %s", record.key, error)
+        else:
+            turn = turn.with_record(adoption.record)
+            if adoption.found:
+                return self._job_seen(turn, ended=adoption.ended)
+        record = turn.record
         soon = unlisted is not None and is_unsupported(unlisted)
         patient = record.failures < LOOKS_BEFORE_OPERATION and not soon
         if record.part.operation_id is None or patient:
-            return self._look_again(stored, record, now, unlisted)
+            return self._look_again(turn, unlisted)
         try:
             operation = self._vaults.operation(record.request.vault, record.part.operation_id)
         except ArmError as error:
             _log.warning("%s: the operation could not be read: %s", record.key, error)
-            return self._look_again(stored, record, now, error)
-        return self._after_operation(stored, record, operation, view, now)
+            return self._look_again(turn, error)
+        return self._after_operation(turn, operation)
 
-    def _after_operation(
-        self,
-        stored: StoredRequest,
-        record: RestoreRecord,
-        operation: Operation,
-        view: JobsView,
-        now: datetime,
-    ) -> Advanced:
+    def _after_operation(self, turn: Turn, operation: Operation) -> StepResult:
         if operation.job_ids:
-            part = record.part
+            part = turn.record.part
             for job_id in operation.job_ids:
                 part = part.with_job(FollowedJob(id=job_id))
-            return self._job_seen(stored, record.with_part(part), now)
+            return self._job_seen(turn.with_record(turn.record.with_part(part)))
         code = operation.error.code if operation.error else ""
         message = operation.error.message if operation.error else ""
         failure = classify(code, message)
@@ -140,7 +141,7 @@ class Follower:
                     recommendation=failure.advice,
                     error=error,
                 )
-                return close(self._ledger, stored, record, end, view, now=now)
+                return finish(self._ledger, turn, end)
             case OperationStatus.CANCELED:
                 end = End(
                     event=Event.CANCELLED,
@@ -148,29 +149,28 @@ class Follower:
                     message="The operation was cancelled at Azure before a job was made.",
                     error=error,
                 )
-                return close(self._ledger, stored, record, end, view, now=now)
+                return finish(self._ledger, turn, end)
         # Running, or succeeded without naming its job yet.
-        return self._look_again(stored, record, now)
+        return self._look_again(turn)
 
-    def _follow(
-        self, stored: StoredRequest, record: RestoreRecord, view: JobsView, now: datetime
-    ) -> Advanced:
+    def _follow_jobs(self, turn: Turn) -> StepResult:
         """Look at the jobs that have not ended; end the request with the worst of them."""
-        part, failed = record.part, None
-        for job in record.part.jobs:
+        before, now = turn.record, turn.now
+        part, failed = before.part, None
+        for job in before.part.jobs:
             if job.end is not None:
                 continue
             try:
-                part = part.with_job(self._look_at(record, job, view))
+                part = part.with_job(self._look_at(turn, job))
             except ArmError as error:
-                _log.warning("%s: the job %s could not be read: %s", record.key, job.id, error)
+                _log.warning("%s: the job %s could not be read: %s", before.key, job.id, error)
                 failed = error
-        before, record = record, record.with_part(part)
-        if all(job.end is not None for job in record.part.jobs):
-            return close(self._ledger, stored, record, _job_end(record), view, now=now)
-        if stored.cancel is not None and record.cancel_sent_at is None:
+        record = before.with_part(part)
+        if all(job.end is not None for job in part.jobs):
+            return finish(self._ledger, turn.with_record(record), _job_end(record))
+        if turn.stored.cancel is not None and record.cancel_sent_at is None:
             # After the look: a cancel that never gets through must not hide the job's end.
-            return self._cancel(stored, record, now)
+            return self._cancel(turn.with_record(record))
         due = now + self._settings.job_poll
         if failed is None:
             record = replace(record, failures=0, hold_until=None)
@@ -178,29 +178,30 @@ class Follower:
             record = delayed(record, failed, now)
             due = max(due, back_off(record, self._settings, now))
         # The record is written only when something is new; how far a job is, is not kept.
-        ends = [[job.end for job in one.part.jobs] for one in (before, record)]
+        ends = [[job.end for job in jobs] for jobs in (before.part.jobs, part.jobs)]
         same = ends[0] == ends[1] and before.failures == 0 and before.hold_until is None
-        if (failed is None and same) or record == stored.record:
-            return self._ledger.postpone(stored, due_at=due)
-        return self._ledger.save(stored, record.moved(Event.WAITED), due_at=due)
+        if (failed is None and same) or record == before:
+            return self._ledger.postpone(turn, due_at=due)
+        return self._ledger.save(turn.with_record(record.moved(Event.WAITED)), due_at=due)
 
-    def _look_at(self, record: RestoreRecord, job: FollowedJob, view: JobsView) -> FollowedJob:
+    def _look_at(self, turn: Turn, job: FollowedJob) -> FollowedJob:
         """Return the job as it is now; raises `ArmError` when it could not be read."""
         try:
-            return followed(view.job(job.id))
+            return followed(turn.view.job(job.id))
         except ArmError as error:
-            if record.failures < _LOOKS_BEFORE_LIST_IS_ENOUGH:
+            if turn.record.failures < _LOOKS_BEFORE_LIST_IS_ENOUGH:
                 raise
             try:
-                listed = view.listing().get(job.id)
+                listed = turn.view.listing().get(job.id)
             except ArmError:
                 listed = None
             if listed is None or listed.end is None:
                 raise error from None
             return followed(listed)
 
-    def _cancel(self, stored: StoredRequest, record: RestoreRecord, now: datetime) -> Advanced:
+    def _cancel(self, turn: Turn) -> StepResult:
         """Ask Azure to cancel; what became of it, only the job can say."""
+        record, now = turn.record, turn.now
         warnings = record.warnings
         for job in record.part.jobs:
             if job.end is not None:
@@ -213,38 +214,31 @@ class Follower:
                 if wait_for(error) not in _REFUSALS_OF_A_CANCEL:
                     waiting = delayed(record.moved(Event.WAITED), error, now)
                     due = back_off(waiting, self._settings, now)
-                    return self._ledger.save(stored, waiting, due_at=due)
+                    return self._ledger.save(turn.with_record(waiting), due_at=due)
                 warnings = tuple(dict.fromkeys((*warnings, text[:1000])))
         sent = replace(
             record.moved(Event.WAITED), cancel_sent_at=now, warnings=warnings, failures=0
         )
-        return self._ledger.save(stored, sent, due_at=now + self._settings.operation_poll)
+        return self._ledger.save(turn.with_record(sent), due_at=now + self._settings.operation_poll)
 
-    def _job_seen(
-        self, stored: StoredRequest, record: RestoreRecord, now: datetime, *, ended: bool = False
-    ) -> Advanced:
-        seen = replace(record.moved(Event.JOB_SEEN), failures=0, hold_until=None, pending_end=None)
-        due = now if ended else now + self._settings.operation_poll
-        return self._ledger.save(stored, seen, due_at=due)
+    def _job_seen(self, turn: Turn, *, ended: bool = False) -> StepResult:
+        moved = turn.record.moved(Event.JOB_SEEN)
+        seen = replace(moved, failures=0, hold_until=None, pending_end=None)
+        due_at = turn.now if ended else turn.now + self._settings.operation_poll
+        return self._ledger.save(turn.with_record(seen), due_at=due_at)
 
-    def _look_again(
-        self,
-        stored: StoredRequest,
-        record: RestoreRecord,
-        now: datetime,
-        error: ArmError | None = None,
-    ) -> Advanced:
-        waiting = record.moved(Event.WAITED)
+    def _look_again(self, turn: Turn, error: ArmError | None = None) -> StepResult:
+        waiting = turn.record.moved(Event.WAITED)
         if error is not None:
-            waiting = delayed(waiting, error, now)
+            waiting = delayed(waiting, error, turn.now)
         else:
-            waiting = replace(waiting, failures=record.failures + 1)
-        due = next_look(waiting, self._settings, now)
+            waiting = replace(waiting, failures=waiting.failures + 1)
+        due_at = next_look(waiting, self._settings, turn.now)
         if error is not None:
             # A look that took long to fail must not be due again as soon as it has: the sweeps
             # of a slow service follow one another without a rest.
-            due = max(due, back_off(waiting, self._settings, now))
-        return self._ledger.save(stored, waiting, due_at=due)
+            due_at = max(due_at, back_off(waiting, self._settings, turn.now))
+        return self._ledger.save(turn.with_record(waiting), due_at=due_at)
 
 
 _JOB_WORDS = {

@@ -10,15 +10,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from restore_core.alerting.cooldowns import Cooldowns
-from restore_core.completions.events import render_end
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Completions, Store, StoredRequest
-from restore_core.domain.record import End, OpenRow, RestoreRecord
+from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.engine.schedule import back_off
+from restore_core.engine.turn import StepResult, Turn
 from restore_core.errors import Conflict
 from restore_core.policy.allowance import Allowance
 from restore_core.policy.target_claims import TargetClaims
@@ -27,14 +27,6 @@ from restore_core.vocabulary import WaitingFor
 
 _log = logging.getLogger(__name__)
 _ROUNDS = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Advanced:
-    """Where a step got to. `due_at` is when to look again, `None` when nothing is left to do."""
-
-    stored: StoredRequest
-    due_at: datetime | None
 
 
 class Ledger:
@@ -56,67 +48,54 @@ class Ledger:
         self._completions = completions
         self.settings = settings
 
-    def save(self, stored: StoredRequest, record: RestoreRecord, *, due_at: datetime) -> Advanced:
-        """Store a changed record and its row; raises `Conflict` when somebody else was first."""
-        saved = self.save_record(stored, record)
-        self.store.put_open(_row(stored, record, due_at))
-        return Advanced(stored=saved, due_at=due_at)
+    def save(self, turn: Turn, *, due_at: datetime) -> StepResult:
+        """Store the turn's record and its row; raises `Conflict` when somebody else was first.
+
+        A request that has claimed its target in this step and does not start now gives it back:
+        after the write, since the winner of a race for the record is using the same claim.
+        """
+        written = self.write(turn)
+        record = turn.record
+        self.store.put_open(_row(turn.stored, record, due_at))
+        if turn.holds_claims and record.phase is Phase.ACCEPTED and not record.is_between_parts:
+            self.release(record, turn.now)
+        return StepResult(stored=written.stored, goes_on=due_at <= turn.now)
 
     def wait(
-        self,
-        stored: StoredRequest,
-        record: RestoreRecord,
-        why: WaitingFor,
-        message: str,
-        now: datetime,
-        *,
-        until: datetime | None = None,
-    ) -> Advanced:
+        self, turn: Turn, why: WaitingFor, message: str, *, until: datetime | None = None
+    ) -> StepResult:
         """Let a request stay in `Accepted`, with the reason, until its back-off is over, or until
         a time that is known and sooner.
         """
-        waiting = record.waiting(why, message)
-        due_at = back_off(waiting, self.settings, now)
-        return self.save(stored, waiting, due_at=min(due_at, until) if until else due_at)
+        waiting = turn.record.waiting(why, message)
+        due_at = back_off(waiting, self.settings, turn.now)
+        due_at = min(due_at, until) if until else due_at
+        return self.save(turn.with_record(waiting), due_at=due_at)
 
-    def give_back(self, record: RestoreRecord, now: datetime) -> None:
-        """Give back the target, and the starts where nothing was started."""
-        self.claims.give_back(record, now)
-        self.allowance.give_back(record, now)
+    def postpone(self, turn: Turn, *, due_at: datetime) -> StepResult:
+        """Leave what is stored as it is and look again later."""
+        self.store.put_open(_row(turn.stored, turn.stored.record, due_at))
+        return StepResult(stored=turn.stored, goes_on=False)
 
-    def let_go(
-        self, record: RestoreRecord, store_it: Callable[[], Advanced], now: datetime
-    ) -> Advanced:
-        """Store that a request which has claimed its target does not start now, and give back
-        what it holds.
+    def write(self, turn: Turn) -> Turn:
+        """Store the turn's record alone; raises `Conflict` when somebody else was first.
 
-        In this order: what it holds may be what another instance, which has won the race for the
-        record, is just using.
+        Whoever ended the request meanwhile has looked for a claim before this step made one, and
+        nobody looks again: then it is given back here. While the request is open the claim stays,
+        since another instance may be about to act on it.
         """
         try:
-            advanced = store_it()
+            return replace(turn, stored=self.save_record(turn.stored, turn.record))
         except Conflict:
-            self.give_back_if_ended(record, now)
+            current = turn.holds_claims and self.store.load(turn.stored.request_id, turn.record.key)
+            if current and current.record.is_final:
+                self.release(current.record, turn.now)
             raise
-        settled = advanced.stored.record
-        if settled.phase is Phase.ACCEPTED and not settled.is_between_parts:
-            self.give_back(settled, now)
-        return advanced
 
-    def give_back_if_ended(self, record: RestoreRecord, now: datetime) -> None:
-        """Give back a claim that was written after a cancel had ended the request.
-
-        Whoever ended it has looked for a claim before there was one, and nobody looks again. While
-        the request is open the claim stays: another instance may be about to act on it.
-        """
-        current = self.store.load(record.request.request_id, record.key)
-        if current is not None and current.record.is_final:
-            self.give_back(current.record, now)
-
-    def postpone(self, stored: StoredRequest, *, due_at: datetime) -> Advanced:
-        """Leave the record as it is and look again later."""
-        self.store.put_open(_row(stored, stored.record, due_at))
-        return Advanced(stored=stored, due_at=due_at)
+    def release(self, record: RestoreRecord, now: datetime) -> None:
+        """Give back the target, and the starts where nothing was started."""
+        self.claims.release(record, now)
+        self.allowance.give_back(record, now)
 
     def save_record(self, stored: StoredRequest, record: RestoreRecord) -> StoredRequest:
         """Store a changed record alone; raises `Conflict`."""
@@ -134,60 +113,41 @@ class Ledger:
 
     def apply(
         self,
-        stored: StoredRequest,
+        turn: Turn,
         change: Callable[[RestoreRecord], RestoreRecord | None],
         due: Callable[[RestoreRecord], datetime],
-    ) -> Advanced | None:
+    ) -> StepResult | None:
         """Store the result of something that has happened, whoever changed the record meanwhile.
 
         `change` is applied to the record as it stands; `None` from it means that there is nothing
         to add. Returns `None` then.
         """
-        current: StoredRequest | None = stored
         for _ in range(_ROUNDS):
-            changed = change(current.record) if current is not None else None
-            if current is None or changed is None:
+            changed = change(turn.stored.record)
+            if changed is None:
                 return None
             try:
-                return self.save(current, changed, due_at=due(changed))
+                return self.save(turn.with_record(changed), due_at=due(changed))
             except Conflict:
-                current = self.store.load(stored.request_id, changed.key)
-        raise Conflict(f"{stored.request_id} changes too fast to store a result")
+                stored = self.store.load(turn.stored.request_id, changed.key)
+            if stored is None:
+                return None
+            turn = replace(turn, stored=stored)
+        raise Conflict(f"{turn.stored.request_id} changes too fast to store a result")
 
-    def finish(
-        self, stored: StoredRequest, record: RestoreRecord, end: End, *, now: datetime
-    ) -> Advanced:
-        """Make a record final: the phase, the end and the rendered event, in one write.
-
-        The row is left alone: it stands, and the next step takes it off.
-        """
-        final = replace(
-            record.moved(end.event),
-            end=end,
-            pending_end=None,
-            waiting_for=None,
-            waiting_message="",
-            finished_at=now,
-        )
-        event = render_end(final, end, source=self.settings.event_source, finished_at=now)
-        # The event has the plan; kept twice, a large one would not fit an entity of 1 MiB.
-        announced = replace(final, end=replace(end, plan=None), event=event)
-        return Advanced(stored=self.save_record(stored, announced), due_at=now)
-
-    def announce(self, stored: StoredRequest, *, now: datetime) -> Advanced:
+    def announce(self, turn: Turn) -> StepResult:
         """Give the target back, send the event as it was rendered, and close the request.
 
         A crash anywhere in between repeats the send with the same bytes.
         """
-        record = stored.record
-        row = OpenRow.of(record, now)
+        record = turn.record
         if record.announced_at is None:
-            self.give_back(record, now)
-            self.cooldowns.settle(record, now)
+            self.release(record, turn.now)
+            self.cooldowns.settle(record, turn.now)
             self.send_again(record)
-            stored = self.save_record(stored, replace(record, announced_at=now))
-        self.store.delete_open(row)
-        return Advanced(stored=stored, due_at=None)
+            turn = self.write(turn.with_record(replace(record, announced_at=turn.now)))
+        self.store.delete_open(OpenRow.of(record, turn.now))
+        return StepResult(stored=turn.stored, goes_on=False)
 
     def send_again(self, record: RestoreRecord) -> None:
         """Send a final record's event."""

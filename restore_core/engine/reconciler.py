@@ -24,9 +24,10 @@ from restore_core.engine.adoption import JobsView
 from restore_core.engine.decide import Decider
 from restore_core.engine.follow import Follower
 from restore_core.engine.job_watch import Seen, Watch
-from restore_core.engine.ledger import Advanced, Ledger
+from restore_core.engine.ledger import Ledger
 from restore_core.engine.schedule import LONGEST_WAIT
 from restore_core.engine.start import Starter
+from restore_core.engine.turn import StepResult, Turn
 from restore_core.errors import Conflict, StoreError, StoreUnavailable
 from restore_core.policy.guards import Guards
 from restore_core.settings import Settings
@@ -42,7 +43,7 @@ _CLEANING_PERIOD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swept:
+class SweepSummary:
     """What a sweep did: rows that stood open, those that were due and had to be looked at by
     themselves, those whose jobs just run on, and those left for the next.
     """
@@ -105,8 +106,7 @@ class Reconciler:
         """
         stored = self.accept(message, now)
         if stored is not None:
-            begun = self._monotonic()
-            self._run(stored, view=None, clock=lambda: self._after(now, begun))
+            self._run(stored, view=None, clock=self._clock(now))
 
     def handle_poisoned(self, message: Message, now: datetime) -> None:
         """Handle the copy of a message that failed too often; answer it where nothing else helps.
@@ -142,24 +142,25 @@ class Reconciler:
         return self._accepter.accept(message, now)
 
     def advance(
-        self, stored: StoredRequest, now: datetime, *, view: JobsView | None = None
-    ) -> Advanced:
+        self, stored: StoredRequest, clock: Callable[[], datetime], *, view: JobsView | None = None
+    ) -> StepResult:
         """Take one step: look at the stored phase, do at most one thing outside, store the result.
 
         Raises:
             Conflict: somebody else was first, and nothing was done outside.
             StoreError: storage did not answer; the sweep comes again.
         """
-        record = stored.record
-        if record.is_final:
-            return self._ledger.announce(stored, now=now)
+        record, now = stored.record, clock()
         if view is None:
             view = JobsView.for_records(self._vaults, record.request.vault, [record], now=now)
+        turn = Turn(stored=stored, record=record, view=view, clock=clock, now=now)
+        if record.is_final:
+            return self._ledger.announce(turn)
         if record.phase is Phase.ACCEPTED:
-            return self._starter.advance(stored, view, now=now)
-        return self._follower.advance(stored, view, now=now)
+            return self._starter.start(turn)
+        return self._follower.follow(turn)
 
-    def sweep(self, now: datetime) -> Swept:
+    def sweep(self, now: datetime) -> SweepSummary:
         """Advance every open request that is due: emergencies first, then the longest due.
 
         One bad record never stops it, and it stops by itself when its time is up.
@@ -167,7 +168,7 @@ class Reconciler:
         Raises:
             StoreError: the work list could not be read.
         """
-        begun = self._monotonic()
+        clock = self._clock(now)
         self._clean(now)
         self._ledger.cooldowns.flush()
         rows = self._store.open_rows()
@@ -176,14 +177,10 @@ class Reconciler:
             key=lambda row: (not row.is_emergency, row.next_check_at),
         )
         if not due:
-            return Swept(open=len(rows), due=0, quiet=0, left=0)
-        budget = self._settings.sweep_budget.total_seconds()
-
-        def clock() -> datetime:
-            return self._after(now, begun)
+            return SweepSummary(open=len(rows), due=0, quiet=0, left=0)
 
         def in_time() -> bool:
-            return self._monotonic() - begun < budget
+            return clock() - now < self._settings.sweep_budget
 
         with ThreadPoolExecutor(self._settings.sweep_threads, "sweep") as pool:
             seen = self._watch.look(rows, now, pool)
@@ -199,7 +196,9 @@ class Reconciler:
                 return True
 
             done = sum(pool.map(run, requests))
-        return Swept(open=len(rows), due=len(due), quiet=len(seen.quiet), left=len(requests) - done)
+        return SweepSummary(
+            open=len(rows), due=len(due), quiet=len(seen.quiet), left=len(requests) - done
+        )
 
     def _clean(self, now: datetime) -> None:
         """Delete old records of one part of the history, once in a while."""
@@ -257,13 +256,12 @@ class Reconciler:
         """Advance a request until it must wait. Never raises: the sweep comes again."""
         try:
             for _ in range(_MAX_STEPS):
-                now = clock()
                 with urgent(is_emergency=stored.record.is_emergency):
-                    advanced = self.advance(stored, now, view=view)
-                if advanced.due_at is None or advanced.due_at > now:
+                    result = self.advance(stored, clock, view=view)
+                if not result.goes_on:
                     return
                 # The shared list is older than what this step did.
-                stored, view = advanced.stored, None
+                stored, view = result.stored, None
             _log.error("%s: did not come to rest", stored.request_id)
         except Conflict:
             _log.info("%s: somebody else is at it", stored.request_id)
@@ -272,6 +270,7 @@ class Reconciler:
         except Exception:  # noqa: BLE001  (as above; it is logged and stays due)
             _log.exception("%s: a step failed", stored.request_id)
 
-    def _after(self, now: datetime, begun: float) -> datetime:
-        """Return the time, measured from a given one by the monotonic clock."""
-        return now + timedelta(seconds=self._monotonic() - begun)
+    def _clock(self, now: datetime) -> Callable[[], datetime]:
+        """Return a clock that goes on from a given time by the monotonic one."""
+        begun = self._monotonic()
+        return lambda: now + timedelta(seconds=self._monotonic() - begun)

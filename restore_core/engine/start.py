@@ -7,26 +7,26 @@ the day's allowance, which others want, last. Refuses to decide, and to send.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import assert_never
 
 from restore_core.azure_backup.failures import hold_until, job_error, says_missing, wait_for
 from restore_core.domain.lifecycle import Event
-from restore_core.domain.ports import Cancel, StoredRequest, Vaults
+from restore_core.domain.ports import Cancel, Vaults
 from restore_core.domain.record import End, RestoreRecord
-from restore_core.engine.adoption import JobsView
 from restore_core.engine.decide import Decider, Examined, not_allowed
-from restore_core.engine.finish import close
-from restore_core.engine.ledger import Advanced, Ledger
+from restore_core.engine.finish import finish
+from restore_core.engine.ledger import Ledger
 from restore_core.engine.schedule import back_off
 from restore_core.engine.trigger import Sender
+from restore_core.engine.turn import StepResult, Turn
 from restore_core.errors import ArmError, FileInvalid, LookupFailed
 from restore_core.policy.allowance import OverLimit, UsedUp
 from restore_core.policy.guards import Guards
 from restore_core.policy.preflight import Check, Outcome
 from restore_core.policy.reviewed_file import in_words
-from restore_core.policy.target_claims import InTheWay
+from restore_core.policy.target_claims import Blocker
 from restore_core.settings import Settings
 from restore_core.times import format_time
 from restore_core.vocabulary import Reason, WaitingFor
@@ -39,8 +39,30 @@ _LOOKUP_ADVICE = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """A gate's answer: the request waits. Without `why`, for what its record says already."""
+
+    turn: Turn
+    why: WaitingFor | None = None
+    message: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """A gate's answer: the request ends."""
+
+    turn: Turn
+    end: End
+
+
+Gate = Callable[[Turn], Turn | Wait | Stop]
+"""A question about a request. The turn that it returns goes on to the next gate."""
+
+
 class Starter:
-    """Advances requests in `Accepted`. Safe to share between threads."""
+    """Takes requests in `Accepted` through the gates to the POST. Safe to share between threads."""
 
     def __init__(
         self,
@@ -57,38 +79,79 @@ class Starter:
         self._decider = decider
         self._settings = settings
         self._guards = guards
-        self._monotonic = monotonic
         self._sender = Sender(ledger=ledger, vaults=vaults, settings=settings, monotonic=monotonic)
 
-    def advance(self, stored: StoredRequest, view: JobsView, *, now: datetime) -> Advanced:
+    def start(self, turn: Turn) -> StepResult:
         """Take one step; raises `Conflict` when somebody else was first, before anything was
         sent.
         """
-        begun = self._monotonic()
-        record = stored.record
-        end = record.pending_end or self._reason_to_stop(record, stored.cancel, now)
-        if end is not None:
-            return close(self._ledger, stored, record, end, view, now=now)
-        if record.hold_until is not None and now < record.hold_until:
-            return self._ledger.postpone(stored, due_at=back_off(record, self._settings, now))
-        if self._settings.paused and not record.request.dry_run:
-            return self._ledger.wait(
-                stored, record, WaitingFor.PAUSED, "RESTORE_PAUSED is true.", now
-            )
+        gates: tuple[Gate, ...] = (
+            self._stopped,
+            self._held,
+            self._paused,
+            self._guarded,
+            self._answered_where_allowed,
+            self._decided,
+            self._allowed,
+            self._within_allowance,
+            self._target_claimed,
+            self._start_counted,
+            # Reading the lists can take minutes: what was in time then may be too late now.
+            self._stopped,
+        )
+        for gate in gates:
+            outcome = gate(turn)
+            if isinstance(outcome, Wait):
+                return self._wait(outcome)
+            if isinstance(outcome, Stop):
+                return finish(self._ledger, outcome.turn, outcome.end)
+            turn = outcome
+        return self._sender.trigger(turn)
+
+    def _wait(self, wait: Wait) -> StepResult:
+        if wait.why is None:
+            due_at = back_off(wait.turn.record, self._settings, wait.turn.now)
+            return self._ledger.postpone(wait.turn, due_at=due_at)
+        return self._ledger.wait(wait.turn, wait.why, wait.message, until=wait.until)
+
+    def _stopped(self, turn: Turn) -> Turn | Stop:
+        """Stop for an end that was decided before, for a cancel, and at the start deadline."""
+        turn = turn.at_present()
+        end = turn.record.pending_end or self._reason_to_stop(turn)
+        return turn if end is None else Stop(turn=turn, end=end)
+
+    def _held(self, turn: Turn) -> Turn | Wait:
+        """Wait as long as Azure asked to; the record says already why."""
+        until = turn.record.hold_until
+        return turn if until is None or turn.now >= until else Wait(turn=turn)
+
+    def _paused(self, turn: Turn) -> Turn | Wait:
+        if not self._settings.paused or turn.record.request.dry_run:
+            return turn
+        return Wait(turn=turn, why=WaitingFor.PAUSED, message="RESTORE_PAUSED is true.")
+
+    def _guarded(self, turn: Turn) -> Turn | Wait:
+        """Read the guards; while they cannot be read nothing starts."""
         try:
-            guards = self._guards()
+            return replace(turn, guards=self._guards())
         except FileInvalid as error:
-            return self._ledger.wait(
-                stored, record, WaitingFor.GUARDS_INVALID, in_words(error), now
-            )
+            return Wait(turn=turn, why=WaitingFor.GUARDS_INVALID, message=in_words(error))
+
+    def _answered_where_allowed(self, turn: Turn) -> Turn | Stop:
+        """Keep the queue that the request wants its event on, if the guards let it pass."""
+        record = turn.record
         reply_to = record.request.reply_to
-        if reply_to is not None and record.reply_queue is None:
-            if not self._may_reply_to(reply_to, guards):
-                refusal = not_allowed("replyQueues", f"No event may go to the queue {reply_to}.")
-                return close(self._ledger, stored, record, refusal, view, now=now)
-            record = replace(record, reply_queue=reply_to)
+        if reply_to is None or record.reply_queue is not None:
+            return turn
+        if self._may_reply_to(reply_to, turn.guards):
+            return turn.with_record(replace(record, reply_queue=reply_to))
+        message = f"No event may go to the queue {reply_to}."
+        return Stop(turn=turn, end=not_allowed("replyQueues", message))
+
+    def _decided(self, turn: Turn) -> Turn | Wait | Stop:
+        """Resolve item and recovery point, unless an earlier step has."""
         try:
-            decided = self._decider.decide(record)
+            return turn.with_record(self._decider.decide(turn.record))
         except LookupFailed as failed:
             end = End(
                 event=Event.COULD_NOT_START,
@@ -96,46 +159,49 @@ class Starter:
                 message=str(failed),
                 recommendation=_LOOKUP_ADVICE[failed.reason],
             )
-            return close(self._ledger, stored, record, end, view, now=now)
+            return Stop(turn=turn, end=end)
         except ArmError as error:
-            return self._after_failed_read(stored, record, error, view, now)
-        examined = self._decider.examine(decided, guards)
+            if says_missing(error):
+                return Stop(turn=turn, end=_no_vault(error))
+            held = replace(turn.record, hold_until=hold_until(error, turn.now))
+            return Wait(turn=turn.with_record(held), why=wait_for(error), message=str(error))
+
+    def _allowed(self, turn: Turn) -> Turn | Stop:
+        """Ask guards and checks; a dry run ends here, with all that they say."""
+        record = turn.record
+        examined = self._decider.examine(record, turn.guards)
+        if not record.request.dry_run:
+            if examined.refusal is not None:
+                return Stop(turn=turn, end=examined.refusal)
+            return replace(turn, rule=examined.rule)
         full = None
-        # Who has waited for the allowance looks before it takes the target from others.
-        looks = record.request.dry_run or record.waiting_for is WaitingFor.QUOTA
-        if looks and examined.refusal is None:
-            full = self._ledger.allowance.look(decided, examined.rule, now)
-        if record.request.dry_run:
-            end = self._planned(decided, examined, full)
-            return close(self._ledger, stored, decided, end, view, now=now)
-        if examined.refusal is not None:
-            return close(self._ledger, stored, decided, examined.refusal, view, now=now)
-        if full is not None:
-            return self._held_back(stored, decided, full, view, now)
-        keys = (record.target_key, record.source_key)
-        if keys != (decided.target_key, decided.source_key):
+        if examined.refusal is None:
+            full = self._ledger.allowance.look(record, examined.rule, turn.now)
+        return Stop(turn=turn, end=self._planned(record, examined, full))
+
+    def _within_allowance(self, turn: Turn) -> Turn | Wait | Stop:
+        """Check the allowance before the target is claimed, where it was used up the last time, so
+        that a request which must wait for it blocks nobody.
+        """
+        if turn.record.waiting_for is not WaitingFor.QUOTA:
+            return turn
+        return _limited(turn, self._ledger.allowance.look(turn.record, turn.rule, turn.now))
+
+    def _target_claimed(self, turn: Turn) -> Turn | Wait:
+        """Claim the target, and note how it can be given back."""
+        stored, record = turn.stored.record, turn.record
+        if (stored.target_key, stored.source_key) != (record.target_key, record.source_key):
             # They are only known now. Whoever ends the request must know what it may hold.
-            stored = self._ledger.save_record(stored, decided)
-        record = decided
-        claimed = self._claimed(record, now)
-        if isinstance(claimed, InTheWay):
-            busy = f"The target is in use by the request {claimed.request_id}."
-            return self._ledger.wait(stored, record, WaitingFor.TARGET_BUSY, busy, now)
-        record = claimed
-        # Counted after the target is claimed: what waits for a target has not started.
-        over = self._ledger.allowance.take(record, examined.rule, now)
-        if over is not None:
-            return self._ledger.let_go(
-                record, lambda: self._held_back(stored, record, over, view, now), now
-            )
-        # Reading the lists can take minutes: what follows happens when it happens.
-        step, now = now, now + timedelta(seconds=self._monotonic() - begun)
-        late = self._reason_to_stop(record, stored.cancel, now)
-        if late is not None:
-            return self._ledger.let_go(
-                record, lambda: close(self._ledger, stored, record, late, view, now=now), now
-            )
-        return self._sender.trigger(stored, record, now, step=step)
+            turn = self._ledger.write(turn)
+        claim = self._ledger.claims.claim(record, turn.now)
+        if isinstance(claim, Blocker):
+            message = f"The target is in use by the request {claim.request_id}."
+            return Wait(turn=turn, why=WaitingFor.TARGET_BUSY, message=message)
+        return replace(turn, record=replace(record, target_etag=claim.etag), holds_claims=True)
+
+    def _start_counted(self, turn: Turn) -> Turn | Wait | Stop:
+        """Count the start after the target is claimed: what waits for a target has not started."""
+        return _limited(turn, self._ledger.allowance.take(turn.record, turn.rule, turn.now))
 
     def _may_reply_to(self, queue: str, guards: Guards | None) -> bool:
         """Tell whether an event may go to a queue; an event must never be read as a request."""
@@ -143,9 +209,8 @@ class Starter:
             return False
         return guards is None or queue in guards.reply_queues
 
-    def _reason_to_stop(
-        self, record: RestoreRecord, cancel: Cancel | None, now: datetime
-    ) -> End | None:
+    def _reason_to_stop(self, turn: Turn) -> End | None:
+        record, cancel = turn.record, turn.stored.cancel
         if cancel is not None and not record.request.dry_run:
             if cancel.received_at >= record.accepted_at:
                 return _cancelled(cancel, Reason.CANCELLED_BY_REQUEST)
@@ -155,7 +220,7 @@ class Starter:
         if record.parts[0].end is not None and record.triggered_at is not None:
             # The request has started; what is left of it must come to an end some time.
             deadline = record.triggered_at + self._settings.tracking_limit * len(record.parts)
-        if now < deadline:
+        if turn.now < deadline:
             return None
         waited = f" It waited for {record.waiting_for}." if record.waiting_for else ""
         return End(
@@ -165,26 +230,6 @@ class Starter:
             + (f" {record.waiting_message}" if record.waiting_message else ""),
             recommendation="Remove what it waited for, then send a request with a new id.",
         )
-
-    def _held_back(
-        self,
-        stored: StoredRequest,
-        record: RestoreRecord,
-        full: OverLimit | UsedUp,
-        view: JobsView,
-        now: datetime,
-    ) -> Advanced:
-        """Refuse what a guard's limit stops; let wait what only the day's allowance stops."""
-        match full:
-            case OverLimit(rule=rule, message=message):
-                return close(
-                    self._ledger, stored, record, not_allowed(rule, message), view, now=now
-                )
-            case UsedUp(until=until, message=message):
-                return self._ledger.wait(
-                    stored, record, WaitingFor.QUOTA, message, now, until=until
-                )
-        assert_never(full)
 
     def _planned(
         self, record: RestoreRecord, examined: Examined, full: OverLimit | UsedUp | None
@@ -208,35 +253,27 @@ class Starter:
         )
         return replace(end or planned, plan=self._decider.plan(record, checks))
 
-    def _claimed(self, record: RestoreRecord, now: datetime) -> RestoreRecord | InTheWay:
-        """Claim the target, and note how it can be given back."""
-        target_key = record.target_key
-        if target_key is None:
-            raise LookupError("a decided request has a target")
-        taken = self._ledger.claims.take(record, target_key, now)
-        if isinstance(taken, InTheWay):
-            return taken
-        return replace(record, target_etag=taken.etag)
 
-    def _after_failed_read(
-        self,
-        stored: StoredRequest,
-        record: RestoreRecord,
-        error: ArmError,
-        view: JobsView,
-        now: datetime,
-    ) -> Advanced:
-        if says_missing(error):
-            end = End(
-                event=Event.COULD_NOT_START,
-                reason=Reason.SOURCE_NOT_FOUND,
-                message=f"Azure knows no such vault: {error}",
-                recommendation="Check vaultId: subscription, resource group and name.",
-                error=job_error(error),
-            )
-            return close(self._ledger, stored, record, end, view, now=now)
-        held = replace(record, hold_until=hold_until(error, now))
-        return self._ledger.wait(stored, held, wait_for(error), str(error), now)
+def _limited(turn: Turn, full: OverLimit | UsedUp | None) -> Turn | Wait | Stop:
+    """Refuse what a guard's limit stops; let wait what only the day's allowance stops."""
+    match full:
+        case None:
+            return turn
+        case OverLimit(rule=rule, message=message):
+            return Stop(turn=turn, end=not_allowed(rule, message))
+        case UsedUp(until=until, message=message):
+            return Wait(turn=turn, why=WaitingFor.QUOTA, message=message, until=until)
+    assert_never(full)
+
+
+def _no_vault(error: ArmError) -> End:
+    return End(
+        event=Event.COULD_NOT_START,
+        reason=Reason.SOURCE_NOT_FOUND,
+        message=f"Azure knows no such vault: {error}",
+        recommendation="Check vaultId: subscription, resource group and name.",
+        error=job_error(error),
+    )
 
 
 def _cancelled(cancel: Cancel, reason: Reason) -> End:

@@ -24,11 +24,12 @@ from restore_core.azure_backup.failures import (
     wait_for,
 )
 from restore_core.domain.lifecycle import Event, Phase
-from restore_core.domain.ports import RestorePost, StoredRequest, Vaults
+from restore_core.domain.ports import RestorePost, Vaults
 from restore_core.domain.record import End, RestoreRecord, Try, TryState
-from restore_core.engine.ledger import Advanced, Ledger
+from restore_core.engine.ledger import Ledger
 from restore_core.engine.schedule import back_off
-from restore_core.errors import ArmError, Conflict, NotSent
+from restore_core.engine.turn import StepResult, Turn
+from restore_core.errors import ArmError, NotSent
 from restore_core.settings import SEND_WINDOW, Settings
 from restore_core.vocabulary import Reason, WaitingFor
 
@@ -55,12 +56,11 @@ class Sender:
         self._settings = settings
         self._monotonic = monotonic
 
-    def trigger(
-        self, stored: StoredRequest, record: RestoreRecord, now: datetime, *, step: datetime
-    ) -> Advanced:
-        """Write the intent, send, and store what came of it. `step` is when this step began: what
-        is due then is done next.
+    def trigger(self, turn: Turn) -> StepResult:
+        """Write the intent, send, and store what came of it; raises `Conflict` when somebody else
+        was first, before anything was sent.
         """
+        record, now = turn.record, turn.now
         decision, body = record.decision, record.part.body
         if decision is None or body is None:
             raise LookupError("a decided request has a body")
@@ -70,35 +70,29 @@ class Sender:
                 decision.item, decision.point_id, body, one.client_request_id
             )
         except ArmError as error:
-            why, text = wait_for(error), str(error)
             held = replace(record, hold_until=hold_until(error, now))
-            return self._ledger.let_go(
-                held, lambda: self._ledger.wait(stored, held, why, text, now), now
-            )
+            return self._ledger.wait(turn.with_record(held), wait_for(error), str(error))
         intended = replace(
             record.with_part(record.part.with_try(one)).moved(Event.INTENDED),
             waiting_for=None,
             waiting_message="",
             hold_until=None,
         )
+        # The window counts from before the write: another instance may see the intent from then on.
         begun = self._monotonic()
-        try:
-            stored = self._ledger.save_record(stored, intended)
-        except Conflict:
-            self._ledger.give_back_if_ended(intended, now)
-            raise
+        written = self._ledger.write(turn.with_record(intended))
         answer = self._send(post, begun)
-        advanced = self._ledger.apply(
-            stored,
+        result = self._ledger.apply(
+            replace(written, holds_claims=False),
             lambda current: self._settled(current, one, answer, now),
-            lambda current: self._due_after_send(current, now, step),
+            lambda current: self._due_after_send(current, now),
         )
-        if advanced is None:
-            return Advanced(stored=stored, due_at=now + self._settings.operation_poll)
-        settled = advanced.stored.record
+        if result is None:
+            return StepResult(stored=written.stored, goes_on=False)
+        settled = result.stored.record
         if settled.phase is Phase.ACCEPTED:
-            self._ledger.give_back(settled, now)
-        return advanced
+            self._ledger.release(settled, now)
+        return result
 
     def _send(self, post: RestorePost, begun: float) -> str | ArmError:
         """Send within the window; return the operation's id, or the error that it was."""
@@ -184,9 +178,9 @@ class Sender:
                 raise LookupError("an unknown outcome keeps its try")
         assert_never(outcome)
 
-    def _due_after_send(self, record: RestoreRecord, now: datetime, step: datetime) -> datetime:
+    def _due_after_send(self, record: RestoreRecord, now: datetime) -> datetime:
         if record.pending_end is not None:
-            return step
+            return now
         if record.phase is Phase.ACCEPTED:
             return back_off(record, self._settings, now)
         return now + self._settings.operation_poll

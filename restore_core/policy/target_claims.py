@@ -22,19 +22,18 @@ from restore_core.vocabulary import WaitingFor
 _log = logging.getLogger(__name__)
 _READY = {None, WaitingFor.TARGET_BUSY}
 """What a waiting request that only wants the target waits for; one that waits for something else,
-such
-as a role, must not hold up the others."""
+such as a role, must not hold up the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class TargetClaim:
     """The target is claimed. `etag` is that of the claim, where nobody had asked for it."""
 
     etag: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class InTheWay:
+class Blocker:
     """Another request holds the target, or goes first."""
 
     request_id: str
@@ -47,31 +46,34 @@ class TargetClaims:
         """Keep claims in the store."""
         self._store = store
 
-    def take(self, record: RestoreRecord, target_key: str, now: datetime) -> Taken | InTheWay:
+    def claim(self, record: RestoreRecord, now: datetime) -> TargetClaim | Blocker:
         """Claim the target, or return who is in the way.
 
         Claiming twice is one claim. A holder that does not hold (it went back to waiting, or ended)
         is replaced: its record is touched first, so that one that is just about to store its intent
         loses and never sends.
         """
+        target_key = record.target_key
+        if target_key is None:
+            raise LookupError("a decided request has a target")
         me = Holder(key=record.key, request_id=record.request.request_id, since=now)
 
-        def step(claim: Claim) -> tuple[Claim, InTheWay | None]:
+        def step(claim: Claim) -> tuple[Claim, Blocker | None]:
             rival = self._rival(record, claim, target_key, now)
             if rival is not None:
-                return claim, InTheWay(request_id=rival.request_id)
+                return claim, Blocker(request_id=rival.request_id)
             holder = next(iter(claim.holders), None)
             if holder is not None and holder.key == record.key:
                 return claim, None
-            if holder is None or self._let_go(holder):
+            if holder is None or self._takes_over(holder):
                 return replace(claim, holders=(me,)), None
-            return replace(claim, wanted=True), InTheWay(request_id=holder.request_id)
+            return replace(claim, wanted=True), Blocker(request_id=holder.request_id)
 
         try:
-            claim, in_the_way = claims.change(self._store, _thing(target_key), step)
+            claim, blocker = claims.change(self._store, _thing(target_key), step)
         except Conflict:
-            return InTheWay(request_id="another request")
-        return in_the_way or Taken(etag=None if claim.wanted else claim.etag)
+            return Blocker(request_id="another request")
+        return blocker or TargetClaim(etag=None if claim.wanted else claim.etag)
 
     def _rival(
         self, record: RestoreRecord, claim: Claim, target_key: str, now: datetime
@@ -90,7 +92,7 @@ class TargetClaims:
                 return row
         return None
 
-    def give_back(self, record: RestoreRecord, now: datetime) -> None:
+    def release(self, record: RestoreRecord, now: datetime) -> None:
         """Give the target back, if the request holds it, and wake the one that is next."""
         target_key = record.target_key
         if target_key is None or record.request.dry_run:
@@ -125,7 +127,7 @@ class TargetClaims:
             and row.key != key
         ]
 
-    def _let_go(self, holder: Holder) -> bool:
+    def _takes_over(self, holder: Holder) -> bool:
         """Make sure that a holder does not, and from now on cannot, act on its old claim."""
         stored = self._store.load(holder.request_id, holder.key)
         if stored is None or stored.record.is_final:
