@@ -197,7 +197,11 @@ class Starter:
         if isinstance(claim, Blocker):
             message = f"The target is in use by the request {claim.request_id}."
             return Wait(turn=turn, why=WaitingFor.TARGET_BUSY, message=message)
-        return replace(turn, record=replace(record, target_etag=claim.etag), holds_claims=True)
+        return replace(
+            turn,
+            record=replace(record, share_etag=claim.etag, target_etag=claim.older_etag),
+            holds_claims=True,
+        )
 
     def _start_counted(self, turn: Turn) -> Turn | Wait | Stop:
         """Count the start after the target is claimed: what waits for a target has not started."""

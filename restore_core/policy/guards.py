@@ -15,14 +15,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 
-from restore_core.arm_ids import share_id
+from restore_core.arm_ids import account_name, share_id
 from restore_core.domain.record import Decision, RestoreRecord, writes_to_its_source
 from restore_core.errors import FileInvalid, MessageInvalid, Problem
 from restore_core.messages.decoding import ROOT, read_object
 from restore_core.messages.fields import Duration, EntryName, QueueName, as_tuple, one_of
 from restore_core.messages.request import AlternateTarget, CopyOptions, RestoreRequest
 from restore_core.messages.validation import Model, bounded, problems_of
-from restore_core.policy.patterns import SharePattern, VaultPattern, id_matches, matches
+from restore_core.policy.patterns import (
+    SharePattern,
+    TargetPattern,
+    VaultPattern,
+    id_matches,
+    matches,
+    share_matches,
+)
 from restore_core.times import format_duration, format_time
 
 MAX_RULES = 200
@@ -68,8 +75,13 @@ class Rule(Model):
         BeforeValidator(_some),
     ] = Field(description="The shares that may be restored, as ARM ids of file shares.")
     targets: Annotated[
-        tuple[SharePattern, ...], Field(max_length=MAX_PATTERNS), BeforeValidator(as_tuple)
-    ] = Field(default=(), description="The shares that data may go to, the original one apart.")
+        tuple[TargetPattern, ...], Field(max_length=MAX_PATTERNS), BeforeValidator(as_tuple)
+    ] = Field(
+        default=(),
+        description="The shares that data may go to, the original one apart. Judged by the names "
+        "of account and share alone; the account's may have a `*` only where subscription and "
+        "resource group are `*`.",
+    )
     original_location: Annotated[OriginalLocation, one_of(OriginalLocation)] = Field(
         default=OriginalLocation.REFUSE,
         description="Whether data may go back to where it came from, and what happens to files "
@@ -198,7 +210,7 @@ def _refusals(
         ("sources", None if _any_id(rule.sources, source) else f"not the share {source}."),
         (
             "targets",
-            None if back or _any_id(rule.targets, target) else f"not to the share {target}.",
+            None if back or _any_target(rule, decision) else f"not to the share {target}.",
         ),
         (
             "originalLocation",
@@ -213,19 +225,11 @@ def _refusals(
 def _may_land_on_its_source(request: RestoreRequest, decision: Decision) -> bool:
     """Tell whether data may land on itself, though the target is called another place.
 
-    The name of a storage account is one account's, whatever resource group an id puts it into. And
-    an item that is restored to the folder it is in, or a folder to itself, comes back to its place:
+    An item that is restored to the folder it is in, or a folder to itself, comes back to its place:
     no source tells how much of an item's path is kept below a target folder.
     """
     target = request.target
-    source, wanted = (
-        (account_id.rpartition("/")[2].casefold(), share.casefold())
-        for account_id, share in (
-            (decision.account_id, decision.share),
-            (decision.target_account_id, decision.target_share),
-        )
-    )
-    if not isinstance(target, AlternateTarget) or source != wanted:
+    if not isinstance(target, AlternateTarget) or not decision.stays_in_its_share:
         return False
     if target.folder is None:
         return True
@@ -243,10 +247,23 @@ def _source(decision: Decision) -> str:
 
 
 def _any_id(patterns: Sequence[str], arm_id: str) -> bool:
-    # Patterns are ASCII, and some letters that are not become so without case: the Kelvin sign is a
-    # k then, and a group named with it would pass for another. `*` alone stands for such letters.
-    seen = arm_id.encode("ascii", "replace").decode("ascii")
+    seen = _as_ascii(arm_id)
     return any(id_matches(pattern, seen) for pattern in patterns)
+
+
+def _any_target(rule: Rule, decision: Decision) -> bool:
+    account = _as_ascii(account_name(decision.target_account_id))
+    share = _as_ascii(decision.target_share)
+    return any(share_matches(pattern, account, share) for pattern in rule.targets)
+
+
+def _as_ascii(text: str) -> str:
+    """Put `?` for letters that no pattern holds, so that `*` alone stands for them.
+
+    Patterns are ASCII, and some letters that are not become so without case: the Kelvin sign is a k
+    then, and a group named with it would pass for another.
+    """
+    return text.encode("ascii", "replace").decode("ascii")
 
 
 def _original(rule: Rule, copy_options: CopyOptions) -> str | None:

@@ -20,6 +20,9 @@ _GROUP = "/subscriptions/{}/resourceGroups/{}/providers"
 VAULT = f"{_GROUP}/Microsoft.RecoveryServices/vaults/{{}}"
 SHARE = f"{_GROUP}/Microsoft.Storage/storageAccounts/{{}}/fileServices/default/shares/{{}}"
 """The id of a file share, as ARM has it."""
+_SUBSCRIPTION, _RESOURCE_GROUP, _ACCOUNT, _SHARE = (
+    at for at, word in enumerate(SHARE.split("/")) if word == "{}"
+)
 _NAME = re.compile(r"[A-Za-z0-9*._()-]+")
 _NO_SEGMENT = re.compile(r"[\\?#%\x00-\x20\x7f-\x9f]|\A\.{0,2}\Z")
 
@@ -49,6 +52,16 @@ def id_matches(pattern: str, arm_id: str) -> bool:
     """Tell whether an ARM id is what a pattern says, segment by segment."""
     wanted, given = pattern.split("/"), arm_id.split("/")
     return len(wanted) == len(given) and all(map(matches, wanted, given))
+
+
+def share_matches(pattern: str, account: str, share: str) -> bool:
+    """Tell whether a share is what a pattern of shares says, by its name and its account's alone.
+
+    An account's name is one account's in all of Azure. The subscription and the resource group of a
+    pattern are for its reader: nobody vouches for those that a sender writes.
+    """
+    segments = pattern.split("/")
+    return matches(segments[_ACCOUNT], account) and matches(segments[_SHARE], share)
 
 
 def check_id_pattern(text: str, forms: Mapping[str, str]) -> str:
@@ -84,6 +97,22 @@ def _share(text: str) -> str:
     return check_id_pattern(text, {"a file share": SHARE})
 
 
+def _target(text: str) -> str:
+    """Check the pattern of a share that data may go to.
+
+    With a wildcard in the account's name, the subscription and the resource group would seem to
+    keep other accounts out, and keep out none: they are what the sender writes.
+    """
+    segments = _share(text).split("/")
+    bounds = {segments[_SUBSCRIPTION], segments[_RESOURCE_GROUP]}
+    if ANY in segments[_ACCOUNT] and bounds != {ANY}:
+        raise ValueError(
+            "must name the storage account in full, or have * as subscription and * as resource "
+            "group: targets are judged by account and share alone"
+        )
+    return text
+
+
 def _resource(text: str) -> str:
     """Check the pattern of the id of any resource, group or subscription, as far as all have one
     form.
@@ -113,6 +142,8 @@ def _example(template: str) -> WithJsonSchema:
 
 VaultPattern = Annotated[str, AfterValidator(_vault), _example(VAULT)]
 SharePattern = Annotated[str, AfterValidator(_share), _example(SHARE)]
+TargetPattern = Annotated[str, AfterValidator(_target), _example(SHARE)]
+"""A share that data may go to."""
 ResourcePattern = Annotated[
     str,
     AfterValidator(_resource),

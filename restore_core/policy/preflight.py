@@ -153,11 +153,7 @@ def _target(record: RestoreRecord, decision: Decision) -> Check:
             'Send target {"location": "original"} with copyOptions, or name a folder or another '
             "share.",
         )
-    within = (
-        decision.target_account_id.casefold() == decision.account_id.casefold()
-        and decision.target_share.casefold() == decision.share.casefold()
-    )
-    if within:
+    if decision.stays_in_its_share:
         return _warning(name, "The target is a folder of the source share.")
     return _passed(name, "Another share than the source.")
 

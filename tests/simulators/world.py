@@ -192,13 +192,13 @@ class World:
         return stored.record
 
     def holders(self) -> dict[str, list[str]]:
-        """Return who holds what: the kind of each thing that is held, and the keys."""
-        found: dict[str, list[str]] = {}
+        """Return who holds what: the kind of each thing that is held, and the keys, once each."""
+        found: dict[str, dict[str, None]] = {}
         for row in rows(self.tables, "restoreclaims"):
             text = "".join(str(row[name]) for name in sorted(row, key=len) if "holders_" in name)
             for holder in json.loads(text):
-                found.setdefault(str(row["PartitionKey"]), []).append(holder["key"])
-        return found
+                found.setdefault(str(row["PartitionKey"]), {})[holder["key"]] = None
+        return {kind: list(keys) for kind, keys in found.items()}
 
     def records(self) -> list[RestoreRecord]:
         """Read every record."""

@@ -26,6 +26,7 @@ from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
 from restore_core.policy.allowance import Allowance, OverLimit, UsedUp
 from restore_core.policy.guards import MAX_STARTS, Guards, Rule
+from restore_core.policy.patterns import SHARE
 from restore_core.settings import Storage
 from restore_core.storage.tables import CLAIMS_TABLE, OPEN_TABLE, RECORDS_TABLE, RestoreStore
 from restore_core.vocabulary import WaitingFor
@@ -106,7 +107,7 @@ def a_rule(**fields: Any) -> Rule:
             "name": "often",
             "vaults": [VAULT],
             "sources": [share],
-            "targets": [share],
+            "targets": [SHARE.format("*", "*", "*", "*")],
             "originalLocation": "overwrite",
             **fields,
         }
@@ -625,10 +626,10 @@ def crash_after_the_count(world: World, name: str, **fields: Any) -> None:
     writes = [0]
 
     def second(number: int, call: str) -> None:
-        # The target is claimed first, and the start is counted then.
+        # The target is claimed first, under two keys, and the start is counted then.
         if call == "table.write_claim":
             writes[0] += 1
-            calls.crash_after = number if writes[0] == 2 else None
+            calls.crash_after = number if writes[0] == 3 else None
 
     calls.during = second
     with pytest.raises(Crash):
