@@ -12,11 +12,12 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, assert_never
 
-from restore_core.arm_ids import ProtectedItemId, VaultId
+from restore_core.arm_ids import ArmIdError, ProtectedItemId, VaultId, share_id
 from restore_core.azure_backup.client import Answer, ArmClient, PreparedPost
 from restore_core.azure_backup.wire import (
     read_guard_requests,
@@ -26,6 +27,7 @@ from restore_core.azure_backup.wire import (
     read_point,
 )
 from restore_core.domain.ports import ChosenPoint, JobListing
+from restore_core.domain.record import source_account
 from restore_core.domain.vault import Job, Operation, ProtectedItem, RecoveryPoint
 from restore_core.errors import ArmAnswer, LookupFailed, NoAnswer
 from restore_core.messages.request import (
@@ -146,7 +148,7 @@ class AzureBackup:
         """Find the protected item of a request.
 
         Raises:
-            LookupFailed: none or several match; the message lists what the vault has.
+            LookupFailed: none or several match; where none does, it lists what the vault has.
             ArmError: the list could not be read.
         """
         vault = request.vault
@@ -161,8 +163,9 @@ class AzureBackup:
         wanted = _wanted_source(request)
         if not found:
             raise LookupFailed(
-                f"The vault {vault.name} protects no {wanted}. It protects {_named(items)}.",
+                f"The vault {vault.name} protects no {wanted}.",
                 reason=Reason.SOURCE_NOT_FOUND,
+                listed=_listed(items),
             )
         ids = ", ".join(str(item.id) for item in found[:_MAX_NAMED])
         raise LookupFailed(
@@ -371,12 +374,14 @@ def _wanted_source(request: RestoreRequest) -> str:
     return f"share {source.file_share} of the storage account {account}"
 
 
-def _named(items: Sequence[ProtectedItem]) -> str:
-    if not items:
-        return "no file share at all"
-    names = sorted(f"{item.account_name}/{item.share}" for item in items)
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(names[:_MAX_NAMED]) + more
+def _listed(items: Sequence[ProtectedItem]) -> dict[str, str]:
+    """Return the shares of a vault by their names, but for those whose account nobody can tell."""
+    found = {}
+    for item in items:
+        with suppress(ArmIdError):
+            account = source_account(item.id, item.account)
+            found[f"{item.account_name}/{item.share}"] = share_id(str(account), item.share)
+    return found
 
 
 def _rows(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -251,6 +251,8 @@ class RestoreRecord:
     failures: int = 0
     """Consecutive steps that did not get further; sets the back-off."""
     forbidden_since: datetime | None = None
+    emergency_allowed: bool = False
+    """Whether the guards, when they were last asked, let it say `emergency`."""
     decision: Decision | None = None
     parts: tuple[Part, ...] = (Part(),)
     target_etag: str | None = None
@@ -347,7 +349,12 @@ class RestoreRecord:
 
     @property
     def is_emergency(self) -> bool:
-        """Whether it goes before normal requests."""
+        """Whether it goes before normal requests: it says so, and a guard has allowed it."""
+        return self.says_emergency and self.emergency_allowed
+
+    @property
+    def says_emergency(self) -> bool:
+        """Whether its sender calls it an emergency."""
         return self.request.priority is Priority.EMERGENCY
 
     def _start_key(self, index: int) -> str:

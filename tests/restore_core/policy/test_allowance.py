@@ -75,7 +75,9 @@ def a_record(
 
 
 def urgent(request_id: str, **fields: Any) -> RestoreRecord:
-    return a_record(request_id, priority="emergency", **fields)
+    """An emergency that a guard has allowed."""
+    record = a_record(request_id, priority="emergency", **fields)
+    return replace(record, emergency_allowed=True)
 
 
 def waits(store: Store, record: RestoreRecord, why: WaitingFor = WaitingFor.QUOTA) -> OpenRow:
@@ -217,6 +219,8 @@ def test_a_newcomer_does_not_take_the_place_that_somebody_waits_for(store: Store
     allowance.take(a_record("r1"), None, NOW)
     waits(store, a_record("r2"))
     assert isinstance(allowance.take(a_record("r3", at=NOW + HOUR), None, NOW + HOUR), UsedUp)
+    said = a_record("r5", at=NOW + HOUR, priority="emergency")
+    assert isinstance(allowance.take(said, None, NOW + HOUR), UsedUp), "no guard has allowed it"
     assert allowance.take(urgent("r4", at=NOW + HOUR), None, NOW + HOUR) is None
 
 

@@ -23,13 +23,11 @@ from restore_core.policy.guards import (
     MAX_PATTERNS,
     MAX_RULES,
     MAX_STARTS,
-    Allowed,
     Guards,
-    NotAllowed,
     OriginalLocation,
-    judge,
     read_guards,
 )
+from restore_core.policy.judging import Allowed, NotAllowed, judge
 from restore_core.policy.patterns import SHARE, VAULT
 from tests.restore_core.given import (
     ACCOUNT,
