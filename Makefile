@@ -84,6 +84,7 @@ infra: setup
 
 # The pages that are made from the code; the tests compare them.
 docs: setup
+	$(BIN)/python -m docs.make_architecture
 	$(BIN)/python -m docs.make_lifecycle
 	$(BIN)/python -m docs.make_service_codes
 	$(BIN)/python -m docs.make_schemas

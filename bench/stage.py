@@ -22,9 +22,10 @@ import requests
 from bench.scale import JOB_SECONDS
 from local import process
 from local.stack import ROOT, Stack
+from restore_core import __version__
 
 REQUESTS, COMPLETIONS = "restore-requests", "restore-completions"
-OWN_AGENT = "azure-files-restore"
+OWN_AGENT = f"azure-files-restore/{__version__}"
 FOR_EVER = 1e7
 """Seconds that no measurement sees the end of."""
 Json = dict[str, Any]

@@ -18,7 +18,7 @@ from azure.core.exceptions import AzureError
 from restore_core.alerting.plans import read_plans
 from restore_core.azure_backup.backup import AzureBackup
 from restore_core.azure_backup.client import ArmClient
-from restore_core.azure_backup.throttling import OURS, Pace
+from restore_core.azure_backup.throttling import OURS, SharedThrottle
 from restore_core.completions.queue import CompletionQueue
 from restore_core.engine.reconciler import Reconciler
 from restore_core.errors import NotSent
@@ -89,7 +89,7 @@ def build(environment: Mapping[str, str]) -> Reconciler:
         connect_limit=settings.arm_connect,
         answer_limit=settings.arm_answer,
         # What listens on this machine has no limits of its own.
-        pace=Pace(store, buckets=OURS if tokens is not None else None),
+        throttle=SharedThrottle(store, buckets=OURS if tokens is not None else None),
     )
     return Reconciler(
         vaults=AzureBackup(arm, name_cache=settings.name_cache),

@@ -17,7 +17,7 @@ from restore_core.vocabulary import ErrorClass, Reason, Rejection, WaitingFor
 from tests.restore_core.given import read_message
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 MESSAGES = (ROOT / "docs/messages.md").read_text(encoding="utf-8")
 
 
@@ -87,7 +87,8 @@ def test_the_page_of_messages_lists_the_fields_of_a_request() -> None:
 
 def test_the_page_of_messages_lists_the_fields_of_a_completion() -> None:
     source = (ROOT / "restore_core/completions/events.py").read_text(encoding="utf-8")
-    written = re.search(r"^    data = \{\n(.*?)^    \}\n", source, re.DOTALL | re.MULTILINE)
+    whole = r"^def _end_data.*?^    return \{\n(.*?)^    \}\n"
+    written = re.search(whole, source, re.DOTALL | re.MULTILINE)
     assert written is not None
     names = re.findall(r'^        "(\w+)": ', written[1], re.MULTILINE)
     assert sorted(first_column("### Fields of `data`")) == sorted(names)
@@ -174,17 +175,15 @@ def test_every_anchor_is_a_heading(path: Path) -> None:
         assert anchor in slugs, anchor
 
 
-def test_the_readme_names_each_module_of_the_product_once() -> None:
+def test_the_readme_names_each_room_and_each_module_beside_the_rooms() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     _, _, layout = text.partition("## Layout")
-    named = re.findall(r"^\| `restore_core/([\w/]+\.py)` \|", layout, re.MULTILINE)
+    rows = re.findall(r"^\| (`restore_core[^|]*) \|", layout, re.MULTILINE)
+    named = re.findall(r"`restore_core/([\w.]+)`", " ".join(rows))
     product = ROOT / "restore_core"
-    modules = [
-        path.relative_to(product).as_posix()
-        for path in product.rglob("*.py")
-        if path.name != "__init__.py"
-    ]
-    assert sorted(named) == sorted(modules)
+    rooms = [path.parent.name for path in product.glob("*/__init__.py")]
+    modules = [path.name for path in product.glob("*.py") if path.name != "__init__.py"]
+    assert sorted(named) == sorted([*rooms, *modules])
 
 
 def test_the_readme_names_commands_that_exist_and_code_that_compiles() -> None:

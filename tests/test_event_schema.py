@@ -286,7 +286,9 @@ def written_names(function: str) -> list[set[str]]:
 @pytest.mark.parametrize(
     ("function", "models"),
     [
-        ("render_end", ["EndEvent", "End", "ChosenPoint", "Error"]),
+        ("render_end", ["EndEvent"]),
+        ("_end_data", ["End", "ChosenPoint"]),
+        ("_error", ["Error"]),
         ("render_rejection", ["RejectionEvent", "RejectedMessage", "Problem"]),
         ("_resolved", ["Source"]),
         ("_counts", ["Counts"]),

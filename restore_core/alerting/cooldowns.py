@@ -35,7 +35,7 @@ _MEMORY = 1000
 
 
 @dataclass(kw_only=True)
-class _Seen:
+class _Remembered:
     """What an instance remembers of a cooldown."""
 
     holder: Holder
@@ -53,7 +53,7 @@ class Cooldowns:
         self._store = store
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._seen: dict[str, _Seen] = {}
+        self._memory: dict[str, _Remembered] = {}
 
     def holder(
         self, plan: str, request: RestoreRequest, cooldown: timedelta, now: datetime
@@ -85,7 +85,7 @@ class Cooldowns:
         me = Holder(key=request.record_key, request_id=request.request_id, since=now)
 
         def step(claim: Claim) -> tuple[Claim, str | None]:
-            if any(one.key == me.key for one in claim.holders):
+            if claim.is_held_by(me.key):
                 return claim, None
             other = self._other(claim, me.key, cooldown, now)
             if other is not None:
@@ -100,20 +100,20 @@ class Cooldowns:
         """
         thing = cooldown_of(plan, request)
         with self._lock:
-            seen = self._seen.get(thing)
-            if seen is None:
+            known = self._memory.get(thing)
+            if known is None:
                 return
-            seen.unwritten += 1
-            due = self._monotonic() - seen.written_at >= _FLUSH_SECONDS
+            known.unwritten += 1
+            due = self._monotonic() - known.written_at >= _FLUSH_SECONDS
             if due:
-                seen.written_at = self._monotonic()
+                known.written_at = self._monotonic()
         if due:
             self._write_count(thing)
 
     def flush(self) -> None:
         """Write the counts that are not written yet; never raises."""
         with self._lock:
-            due = [thing for thing, seen in self._seen.items() if seen.unwritten]
+            due = [thing for thing, known in self._memory.items() if known.unwritten]
         for thing in due:
             self._write_count(thing)
 
@@ -141,20 +141,20 @@ class Cooldowns:
         if _started_nothing(record):
             thing = cooldown_of(record.plan, record.request)
             with self._lock:
-                self._seen.pop(thing, None)
-            claims.change(self._store, thing, lambda claim: _without(claim, me.key))
+                self._memory.pop(thing, None)
+            claims.change(self._store, thing, lambda claim: (claim.without(me.key), None))
 
     def _other(self, claim: Claim, key: str, cooldown: timedelta, now: datetime) -> Holder | None:
         """Return, and remember, the other request that a cooldown belongs to, as it was read."""
         held = next(iter(claim.holders), None)
         if held is None or held.key == key or now - held.since >= cooldown:
             return None
-        if self._let_go(held, now):
+        if self._is_free(held, now):
             return None
         self._remember(claim.thing, held)
         return held
 
-    def _let_go(self, holder: Holder, now: datetime) -> bool:
+    def _is_free(self, holder: Holder, now: datetime) -> bool:
         """Tell whether alerts must not be folded into a request: it was never made, since whoever
         claimed the cooldown died and the alert did not come again, or it has started nothing.
         """
@@ -166,30 +166,30 @@ class Cooldowns:
 
     def _remembered(self, thing: str, cooldown: timedelta, now: datetime) -> Holder | None:
         with self._lock:
-            seen = self._seen.get(thing)
-            if seen is None or self._monotonic() - seen.read_at > _TRUST_SECONDS:
+            known = self._memory.get(thing)
+            if known is None or self._monotonic() - known.read_at > _TRUST_SECONDS:
                 return None
-            return seen.holder if now - seen.holder.since < cooldown else None
+            return known.holder if now - known.holder.since < cooldown else None
 
     def _remember(self, thing: str, holder: Holder) -> None:
         with self._lock:
-            seen = self._seen.get(thing)
-            if seen is None or seen.holder != holder:
-                if len(self._seen) >= _MEMORY:
-                    self._seen.clear()
-                self._seen[thing] = _Seen(holder=holder, read_at=self._monotonic())
+            known = self._memory.get(thing)
+            if known is None or known.holder != holder:
+                if len(self._memory) >= _MEMORY:
+                    self._memory.clear()
+                self._memory[thing] = _Remembered(holder=holder, read_at=self._monotonic())
             else:
-                seen.read_at = self._monotonic()
+                known.read_at = self._monotonic()
 
     def _write_count(self, thing: str) -> None:
         with self._lock:
-            seen = self._seen.get(thing)
-            if seen is None or not seen.unwritten:
+            known = self._memory.get(thing)
+            if known is None or not known.unwritten:
                 return
-            holder, count, seen.unwritten = seen.holder, seen.unwritten, 0
+            holder, count, known.unwritten = known.holder, known.unwritten, 0
 
         def step(claim: Claim) -> tuple[Claim, None]:
-            if all(one.key != holder.key for one in claim.holders):
+            if not claim.is_held_by(holder.key):
                 return claim, None
             return replace(claim, folded=claim.folded + count), None
 
@@ -198,11 +198,11 @@ class Cooldowns:
         except StoreError as error:
             _log.warning("the count of folded alerts could not be written: %s", error)
             with self._lock:
-                seen.unwritten += count
+                known.unwritten += count
 
 
 def _with_failure(claim: Claim, me: Holder) -> tuple[Claim, None]:
-    if any(one.key == me.key for one in claim.holders):
+    if claim.is_held_by(me.key):
         return claim, None
     failures = sorted([*claim.holders, me], key=lambda one: one.since)
     return replace(claim, holders=tuple(failures[-_MAX_FAILURES:])), None
@@ -210,10 +210,6 @@ def _with_failure(claim: Claim, me: Holder) -> tuple[Claim, None]:
 
 def _started_nothing(record: RestoreRecord) -> bool:
     return record.phase in _FAILED and restore_started(record) == "no"
-
-
-def _without(claim: Claim, key: str) -> tuple[Claim, None]:
-    return replace(claim, holders=tuple(one for one in claim.holders if one.key != key)), None
 
 
 def cooldown_of(plan: str, request: RestoreRequest) -> str:

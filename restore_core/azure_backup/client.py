@@ -31,6 +31,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from restore_core import __version__
 from restore_core.errors import ArmAnswer, NoAnswer, NotSent
 from restore_core.messages.decoding import with_valid_text
 from restore_core.settings import Origin
@@ -42,7 +43,7 @@ _LINE_BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TOKEN = re.compile(r"""\bbearer\s+[^\s"'<>]+""", re.IGNORECASE)
 _SIGNATURE = re.compile(r"""([?&](?:t|c|s|h|sig|code)=)[^&\s"'<>]+""", re.IGNORECASE)
 _LONGEST_WAIT = timedelta(days=1)
-_USER_AGENT = "azure-files-restore"
+_USER_AGENT = f"azure-files-restore/{__version__}"
 _CLIENT_REQUEST_ID = "x-ms-client-request-id"
 
 
@@ -54,7 +55,7 @@ class TokenSource(Protocol):
         ...
 
 
-class Pace(Protocol):
+class Throttle(Protocol):
     """What holds calls back that Azure would refuse, or that others need room for."""
 
     def admit(self, url: str, *, writes: bool) -> None:
@@ -240,7 +241,7 @@ class ArmClient:
         tokens: TokenSource | None,
         connect_limit: timedelta,
         answer_limit: timedelta,
-        pace: Pace | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         """Take the endpoint's origin as the only one; `tokens` is `None` for a loopback endpoint,
         and plain http is never given one.
@@ -251,7 +252,7 @@ class ArmClient:
         self._tokens = tokens if self._origin.scheme == "https" else None
         self._connect = connect_limit.total_seconds()
         self._answer = answer_limit.total_seconds()
-        self._pace = pace
+        self._throttle = throttle
         self._session = self.new_session()
 
     def url(self, path: str, *, odata_filter: str = "") -> str:
@@ -265,8 +266,8 @@ class ArmClient:
         Raises:
             NotSent, NoAnswer, ArmAnswer: the answer was not a usable 200 or 204.
         """
-        if self._pace is not None:
-            self._pace.admit(url, writes=False)
+        if self._throttle is not None:
+            self._throttle.admit(url, writes=False)
         token = self.bearer_token()
         try:
             return self.exchange(self._session, "GET", url, token=token)
@@ -280,10 +281,10 @@ class ArmClient:
 
         Raises:
             NotSent: there is no token.
-            ArmAnswer: it would be refused now; see `Pace`.
+            ArmAnswer: it would be refused now; see `Throttle`.
         """
-        if self._pace is not None:
-            self._pace.admit(url, writes=True)
+        if self._throttle is not None:
+            self._throttle.admit(url, writes=True)
         return PreparedPost(self, url, body, client_request_id or str(uuid.uuid4()))
 
     def new_session(self) -> requests.Session:
@@ -346,14 +347,20 @@ class ArmClient:
         if exchange.late:
             # Cut off, headers look as if they had ended: what came is no answer.
             raise NoAnswer("no usable answer came: too slow")
+        return self._noted(url, response, content, writes=method != "GET")
+
+    def _noted(
+        self, url: str, response: requests.Response, content: bytes, *, writes: bool
+    ) -> Answer:
+        """Return a good answer, or raise `ArmAnswer`; the throttle learns from both."""
         try:
             answer = _checked(response, content)
         except ArmAnswer as error:
-            if self._pace is not None:
-                self._pace.note_refusal(url, error, writes=method != "GET")
+            if self._throttle is not None:
+                self._throttle.note_refusal(url, error, writes=writes)
             raise
-        if self._pace is not None:
-            self._pace.note(url, answer.headers, writes=method != "GET")
+        if self._throttle is not None:
+            self._throttle.note(url, answer.headers, writes=writes)
         return answer
 
     def _check_origin(self, url: str) -> None:

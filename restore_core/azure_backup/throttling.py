@@ -67,7 +67,7 @@ class _Pause:
     code: str
 
 
-class Pace:
+class SharedThrottle:
     """Holds calls back. Safe to share between threads."""
 
     def __init__(

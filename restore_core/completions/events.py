@@ -27,15 +27,8 @@ _NEVER_CUT = frozenset(
     {
         *("schemaVersion", "requestId", "messageId", "phase", "reason", "restoreStarted"),
         *("id", "vaultId", "storageAccountId", "fileShare", "protectedItemId", "jobIds", "class"),
-        *(
-            "time",
-            "requestedAt",
-            "acceptedAt",
-            "triggeredAt",
-            "jobStartedAt",
-            "finishedAt",
-            "traceparent",
-        ),
+        *("time", "requestedAt", "acceptedAt", "triggeredAt", "jobStartedAt", "finishedAt"),
+        "traceparent",
     }
 )
 """Names, ids and times: all of them bounded, and worth nothing in part."""
@@ -43,13 +36,27 @@ _NEVER_CUT = frozenset(
 
 def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: datetime) -> str:
     """Write the completion of a record that has taken its last transition."""
+    event = {
+        "specversion": "1.0",
+        "type": f"azurefilesrestore.{record.phase.value}.v1",
+        "source": source,
+        "id": event_id(record),
+        "subject": record.request.request_id,
+        "time": format_time(finished_at),
+        "datacontenttype": "application/json",
+        "data": _known(_end_data(record, end, finished_at)),
+    }
+    return _fitted(event)
+
+
+def _end_data(record: RestoreRecord, end: End, finished_at: datetime) -> dict[str, object]:
     request, decision = record.request, record.decision
     jobs = record.jobs
     point_time = decision.point_time if decision else None
     wanted = request.recovery_point
     aimed_at = wanted.time if isinstance(wanted, LatestPointBefore) else record.requested_at
     started = min((job.start_time for job in jobs if job.start_time), default=None)
-    data = {
+    return {
         "schemaVersion": SCHEMA_VERSION,
         "requestId": request.request_id,
         "phase": record.phase.value,
@@ -79,11 +86,7 @@ def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: dat
         "recoveryPointAgeSeconds": _seconds(point_time, aimed_at) if point_time else None,
         "attempts": len(record.tries),
         "warnings": list(record.warnings) or None,
-        "error": (
-            {"code": end.error.code, "message": end.error.message, "class": end.error.kind.value}
-            if end.error
-            else None
-        ),
+        "error": _error(end),
         "rule": end.rule,
         "plan": end.plan,
         "sourceEventId": record.source_event_id,
@@ -91,17 +94,12 @@ def render_end(record: RestoreRecord, end: End, *, source: str, finished_at: dat
         "labels": request.labels,
         "traceparent": request.traceparent,
     }
-    event = {
-        "specversion": "1.0",
-        "type": f"azurefilesrestore.{record.phase.value}.v1",
-        "source": source,
-        "id": event_id(record),
-        "subject": request.request_id,
-        "time": format_time(finished_at),
-        "datacontenttype": "application/json",
-        "data": _known(data),
-    }
-    return _fitted(event)
+
+
+def _error(end: End) -> dict[str, object] | None:
+    if end.error is None:
+        return None
+    return {"code": end.error.code, "message": end.error.message, "class": end.error.kind.value}
 
 
 def event_id(record: RestoreRecord) -> str:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, Self
 
 from restore_core.arm_ids import ProtectedItemId, VaultId
 from restore_core.domain.record import OpenRow, RestoreRecord
@@ -95,6 +95,14 @@ class Claim:
     """Whether somebody may wait for it, where it is a target."""
     folded: int = 0
     """How many messages were folded into the holder's request, where it is a cooldown."""
+
+    def is_held_by(self, key: str) -> bool:
+        """Whether a record is among the holders."""
+        return any(holder.key == key for holder in self.holders)
+
+    def without(self, key: str) -> Self:
+        """The claim as that record leaves it."""
+        return replace(self, holders=tuple(one for one in self.holders if one.key != key))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ class Accepter:
         self._lock = threading.Lock()
         self._settled: dict[str, datetime] = {}
 
-    def accept(self, message: Message, now: datetime) -> StoredRequest | None:
+    def receive(self, message: Message, now: datetime) -> StoredRequest | None:
         """Make a request durable, or answer the message.
 
         Returns the request to advance, or `None` when the message is answered.
@@ -73,13 +73,8 @@ class Accepter:
                     return None
                 request, plan = answer.request, answer.plan
         except MessageInvalid as error:
-            self.reject(
-                message,
-                request_id=error.request_id,
-                reason=error.reason,
-                text=summary(error.problems),
-                problems=error.problems,
-            )
+            text = summary(error.problems)
+            self.reject(message, error.request_id, error.reason, text, problems=error.problems)
             return None
         if isinstance(request, CancelRequest):
             return self._accept_cancel(message, request, now)
@@ -115,7 +110,7 @@ class Accepter:
         if made is not None:
             self._accept_again(message, made, now)
             return
-        self.reject(message, request_id=request_id, reason=answer.reason, text=answer.message)
+        self.reject(message, request_id, answer.reason, answer.message)
 
     def _made_of_alert(self, request_id: str) -> StoredRequest | None:
         for key in (request_id, f"plan~{request_id}"):
@@ -141,12 +136,7 @@ class Accepter:
                 f"(accepted {record.accepted_at:%Y-%m-%d %H:%M:%S} UTC). "
                 "Send this one with an id of its own."
             )
-            self.reject(
-                message,
-                request_id=copy.request.request_id,
-                reason=Rejection.REQUEST_ID_REUSED,
-                text=text,
-            )
+            self.reject(message, copy.request.request_id, Rejection.REQUEST_ID_REUSED, text)
             return None
         self._accept_again(message, stored, now)
         return None
@@ -174,7 +164,7 @@ class Accepter:
         elif message.inserted_at > record.announced_at:
             _log.info("%s: asked again after its end; the event is sent again", record.key)
             self._ledger.send_again(record)
-            # A conflict is another copy's note of having sent it: one note will do.
+            # On a conflict another copy has noted that it was sent: one note will do.
             with suppress(Conflict):
                 self._ledger.save_record(stored, replace(record, announced_at=now))
         if record.plan is not None:
@@ -196,26 +186,22 @@ class Accepter:
         stored = self._store.load(request.request_id, request.request_id)
         if stored is None or _came_before(message, stored.record):
             hours = self._settings.start_limit / timedelta(hours=1)
-            self.reject(
-                message,
-                request_id=request.request_id,
-                reason=Rejection.UNKNOWN_REQUEST,
-                text=f"No request {request.request_id} is known. The cancel is kept: if the "
-                f"request comes within {hours:g} hours, it ends before it starts.",
+            text = (
+                f"No request {request.request_id} is known. The cancel is kept: if the "
+                f"request comes within {hours:g} hours, it ends before it starts."
             )
+            self.reject(message, request.request_id, Rejection.UNKNOWN_REQUEST, text)
             return None
         record = stored.record
         if record.is_final:
             cancel = stored.cancel or cancel
             finished = record.finished_at or now
             if cancel.message_id != message.id or cancel.received_at >= finished:
-                self.reject(
-                    message,
-                    request_id=request.request_id,
-                    reason=Rejection.ALREADY_FINAL,
-                    text=f"The request {request.request_id} ended before as {record.phase.value}; "
-                    "there is nothing left to cancel.",
+                text = (
+                    f"The request {request.request_id} ended before as {record.phase.value}; "
+                    "there is nothing left to cancel."
                 )
+                self.reject(message, request.request_id, Rejection.ALREADY_FINAL, text)
             return None
         self._store.put_open(replace(OpenRow.of(record, now), needs_attention=True))
         return stored
@@ -223,10 +209,10 @@ class Accepter:
     def reject(
         self,
         message: Message,
-        *,
         request_id: str | None,
         reason: Rejection,
         text: str,
+        *,
         problems: Sequence[Problem] = (),
     ) -> None:
         """Answer a message that is no request."""

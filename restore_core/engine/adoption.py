@@ -9,12 +9,11 @@ nothing here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from restore_core.arm_ids import VaultId
 from restore_core.azure_backup.failures import classify
 from restore_core.domain.ports import JobListing, Vaults
 from restore_core.domain.record import FollowedJob, JobError, RestoreRecord, Try, TryState
@@ -36,58 +35,41 @@ class JobsView:
     def __init__(
         self,
         vaults: Vaults,
-        vault: VaultId,
-        *,
-        since: datetime,
-        now: datetime,
-        seen: Mapping[str, Job | ArmError],
-    ) -> None:
-        """Remember what to ask; nothing is read yet. `seen` has the jobs whose pages were read."""
-        self._seen = seen
-        self._vaults = vaults
-        self._vault = vault
-        self._since = since
-        self._now = now
-        self._lock = threading.Lock()
-        self._listing: JobListing | None = None
-        self._error: ArmError | None = None
-
-    @classmethod
-    def for_records(
-        cls,
-        vaults: Vaults,
-        vault: VaultId,
-        records: Iterable[RestoreRecord],
+        records: Sequence[RestoreRecord],
         *,
         now: datetime,
         seen: Mapping[str, Job | ArmError] = MappingProxyType({}),
-    ) -> JobsView:
-        """Make the view that serves these records, which are all of one vault."""
+    ) -> None:
+        """Make the view that serves these records, which are all of one vault; nothing is read
+        yet. `seen` has the jobs whose pages were read.
+        """
         intended = [one.intended_at for record in records for one in record.part.tries]
-        return cls(vaults, vault, since=min(intended, default=now), now=now, seen=seen)
+        self._since = min(intended, default=now)
+        self._vault = records[0].request.vault
+        self._seen = seen
+        self._vaults = vaults
+        self._now = now
+        self._lock = threading.Lock()
+        self._answer: JobListing | ArmError | None = None
 
     def job(self, job_id: str) -> Job:
         """Return a job with its details; raises `ArmError`."""
-        match self._seen.get(job_id):
-            case None:
-                return self._vaults.job(self._vault, job_id)
-            case ArmError() as error:
-                raise error
-            case Job() as job:
-                return job
+        seen = self._seen.get(job_id)
+        if isinstance(seen, ArmError):
+            raise seen
+        return seen or self._vaults.job(self._vault, job_id)
 
     def listing(self) -> JobListing:
         """Return the list; raises `ArmError`, the same to everybody who asks."""
         with self._lock:
-            if self._error is not None:
-                raise self._error
-            if self._listing is None:
+            if self._answer is None:
                 try:
-                    self._listing = self._vaults.jobs(self._vault, since=self._since, now=self._now)
+                    self._answer = self._vaults.jobs(self._vault, since=self._since, now=self._now)
                 except ArmError as error:
-                    self._error = error
-                    raise
-            return self._listing
+                    self._answer = error
+        if isinstance(self._answer, ArmError):
+            raise self._answer
+        return self._answer
 
 
 @dataclass(frozen=True, kw_only=True)

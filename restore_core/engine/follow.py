@@ -132,24 +132,23 @@ class Follower:
         message = operation.error.message if operation.error else ""
         failure = classify(code, message)
         error = JobError(code=code, message=message, kind=failure.kind) if code else None
-        match operation.status:
-            case OperationStatus.FAILED:
-                end = End(
-                    event=Event.OPERATION_FAILED,
-                    reason=Reason.OPERATION_FAILED,
-                    message=f"Azure Backup took the request and then failed it: {code} {message}",
-                    recommendation=failure.advice,
-                    error=error,
-                )
-                return finish(self._ledger, turn, end)
-            case OperationStatus.CANCELED:
-                end = End(
-                    event=Event.CANCELLED,
-                    reason=Reason.OPERATION_CANCELED,
-                    message="The operation was cancelled at Azure before a job was made.",
-                    error=error,
-                )
-                return finish(self._ledger, turn, end)
+        if operation.status is OperationStatus.FAILED:
+            end = End(
+                event=Event.OPERATION_FAILED,
+                reason=Reason.OPERATION_FAILED,
+                message=f"Azure Backup took the request and then failed it: {code} {message}",
+                recommendation=failure.advice,
+                error=error,
+            )
+            return finish(self._ledger, turn, end)
+        if operation.status is OperationStatus.CANCELED:
+            end = End(
+                event=Event.CANCELLED,
+                reason=Reason.OPERATION_CANCELED,
+                message="The operation was cancelled at Azure before a job was made.",
+                error=error,
+            )
+            return finish(self._ledger, turn, end)
         # Running, or succeeded without naming its job yet.
         return self._look_again(turn)
 

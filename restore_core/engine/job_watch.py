@@ -1,15 +1,14 @@
-"""Which running jobs have no news: known from the work list and Azure, without reading a record.
+"""Which jobs just run on, by the work list and Azure alone, so that their records are not read.
 
-Knows how to tell from the work list alone that a request needs nothing now. Refuses to act: what it
-does not call quiet is loaded and followed by itself. A list is old news for whoever looks for a job
-that is not there; here it only ever says that a job which is known still runs.
+Refuses to act: a request that is not called quiet is loaded and takes a step of its own. A stale
+list is harmless here: it is used only to confirm that a known job still runs.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,7 +30,7 @@ MANY_JOBS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class JobNews:
     """What a look at running jobs showed."""
 
     quiet: set[str] = field(default_factory=set)
@@ -41,7 +40,7 @@ class Seen:
     whose requests are loaded all the same, and what reading one failed with."""
 
 
-class Watch:
+class JobWatch:
     """Watches running jobs. Safe to share between threads."""
 
     def __init__(
@@ -58,7 +57,7 @@ class Watch:
         self._monotonic = monotonic
         self._looked: dict[str, float] = {}
 
-    def look(self, rows: Sequence[OpenRow], now: datetime, pool: Executor) -> Seen:
+    def look(self, rows: Sequence[OpenRow], now: datetime, pool: Executor) -> JobNews:
         """Look at the jobs of the due requests that are known to run.
 
         A request is loaded every few minutes all the same, for what its job does not show: its
@@ -68,35 +67,38 @@ class Watch:
         for row in rows:
             if row.phase is Phase.JOB_IN_PROGRESS and row.job_id and not row.needs_attention:
                 running.setdefault(row.vault_id.casefold(), []).append(row)
-        due = {
-            vault: [row for row in those if row.next_check_at <= now]
+        watched = {
+            vault: due
             for vault, those in running.items()
+            if (due := [row for row in those if row.next_check_at <= now])
         }
-        watched = {vault: those for vault, those in due.items() if those}
-        self._forget(watched)
+        for vault in self._looked.keys() - watched.keys():
+            self._looked.pop(vault, None)
 
-        def seen_in(vault: str) -> Seen:
+        def watch(vault: str) -> JobNews:
             many = len(running[vault]) >= MANY_JOBS
             with urgent(is_emergency=any(row.is_emergency for row in watched[vault])):
                 try:
-                    return self._seen_in(vault, watched[vault], now, many=many)
+                    return self._news_of(vault, watched[vault], now, many=many)
                 except Exception:  # noqa: BLE001  (one bad row must not stop a sweep)
                     _log.exception("%s: its jobs could not be watched", vault)
-                    return Seen()
+                    return JobNews()
 
-        found = list(pool.map(seen_in, watched))
-        return Seen(
+        found = list(pool.map(watch, watched))
+        return JobNews(
             quiet=set().union(*(one.quiet for one in found)),
             jobs={job_id: job for one in found for job_id, job in one.jobs.items()},
         )
 
-    def _seen_in(self, vault: str, rows: Sequence[OpenRow], now: datetime, *, many: bool) -> Seen:
+    def _news_of(
+        self, vault: str, rows: Sequence[OpenRow], now: datetime, *, many: bool
+    ) -> JobNews:
         if self._monotonic() - self._looked.get(vault, float("-inf")) < self._every:
-            return Seen(quiet={row.key for row in rows})
+            return JobNews(quiet={row.key for row in rows})
         self._looked[vault] = self._monotonic()
         return self._by_list(rows, now) if many else self._by_page(rows, now)
 
-    def _by_list(self, rows: Sequence[OpenRow], now: datetime) -> Seen:
+    def _by_list(self, rows: Sequence[OpenRow], now: datetime) -> JobNews:
         vault_id = VaultId.parse(rows[0].vault_id)
         since = min(row.accepted_at for row in rows)
         try:
@@ -105,35 +107,31 @@ class Watch:
             if is_unsupported(error):
                 return self._by_page(rows, now)
             _log.warning("%s: the job list could not be read: %s", vault_id.name, error)
-            return Seen(quiet={row.key for row in rows if may_rest(row, now)})
-        seen = Seen()
+            return JobNews(quiet={row.key for row in rows if may_rest(row, now)})
+        news = JobNews()
         for row in rows:
             job = listing.get(row.job_id or "")
             # What has ended is read by its request's own step: a list has no counts.
             if job is not None and job.end is None:
-                _add(seen, row, job, now)
-        return seen
+                _add(news, row, job, now)
+        return news
 
-    def _by_page(self, rows: Sequence[OpenRow], now: datetime) -> Seen:
+    def _by_page(self, rows: Sequence[OpenRow], now: datetime) -> JobNews:
         """Read each job; what failed is left to its request's own step."""
-        seen = Seen()
+        news = JobNews()
         for row in rows:
             job_id = row.job_id or ""
             try:
                 job = self._vaults.job(VaultId.parse(row.vault_id), job_id)
             except ArmError as error:
-                seen.jobs[job_id] = error
+                news.jobs[job_id] = error
             else:
-                _add(seen, row, job, now)
-        return seen
-
-    def _forget(self, watched: Mapping[str, object]) -> None:
-        for vault in [one for one in self._looked if one not in watched]:
-            del self._looked[vault]
+                _add(news, row, job, now)
+        return news
 
 
-def _add(seen: Seen, row: OpenRow, job: Job, now: datetime) -> None:
+def _add(news: JobNews, row: OpenRow, job: Job, now: datetime) -> None:
     if job.end is None and may_rest(row, now):
-        seen.quiet.add(row.key)
+        news.quiet.add(row.key)
     else:
-        seen.jobs[row.job_id or ""] = job
+        news.jobs[row.job_id or ""] = job

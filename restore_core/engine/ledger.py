@@ -49,7 +49,7 @@ class Ledger:
         self.settings = settings
 
     def save(self, turn: Turn, *, due_at: datetime) -> StepResult:
-        """Store the turn's record and its row; raises `Conflict` when somebody else was first.
+        """Store the turn's record and its row; raises `Conflict` when another instance was first.
 
         A request that has claimed its target in this step and does not start now gives it back:
         after the write, since the winner of a race for the record is using the same claim.
@@ -78,7 +78,7 @@ class Ledger:
         return StepResult(stored=turn.stored, goes_on=False)
 
     def write(self, turn: Turn) -> Turn:
-        """Store the turn's record alone; raises `Conflict` when somebody else was first.
+        """Store the turn's record alone; raises `Conflict` when another instance was first.
 
         Whoever ended the request meanwhile has looked for a claim before this step made one, and
         nobody looks again: then it is given back here. While the request is open the claim stays,

@@ -21,9 +21,8 @@ from restore_core.domain.ports import Completions, Message, Store, StoredRequest
 from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.engine.accept import Accepter
 from restore_core.engine.adoption import JobsView
-from restore_core.engine.decide import Decider
 from restore_core.engine.follow import Follower
-from restore_core.engine.job_watch import Seen, Watch
+from restore_core.engine.job_watch import JobNews, JobWatch
 from restore_core.engine.ledger import Ledger
 from restore_core.engine.schedule import LONGEST_WAIT
 from restore_core.engine.start import Starter
@@ -70,7 +69,7 @@ class Reconciler:
     ) -> None:
         """Take the ports. `guards` says what is allowed now, `None` where everything is; `plans`
         says which alert leads to which restore; both raise `FileInvalid`. `monotonic` measures the
-        send window and the sweep's budget.
+        send window and the sweep's budget; it must not be the wall clock.
         """
         self._vaults = vaults
         self._store = store
@@ -80,12 +79,7 @@ class Reconciler:
             store=store, completions=completions, settings=settings, monotonic=monotonic
         )
         self._starter = Starter(
-            ledger=self._ledger,
-            decider=Decider(vaults=vaults, settings=settings),
-            vaults=vaults,
-            settings=settings,
-            guards=guards,
-            monotonic=monotonic,
+            ledger=self._ledger, vaults=vaults, settings=settings, guards=guards
         )
         self._follower = Follower(ledger=self._ledger, vaults=vaults, settings=settings)
         self._accepter = Accepter(
@@ -94,7 +88,7 @@ class Reconciler:
             settings=settings,
             responder=Responder(plans=plans, cooldowns=self._ledger.cooldowns),
         )
-        self._watch = Watch(vaults=vaults, settings=settings, monotonic=monotonic)
+        self._watch = JobWatch(vaults=vaults, settings=settings, monotonic=monotonic)
         self._cleaned = -1
 
     def handle(self, message: Message, now: datetime) -> None:
@@ -123,13 +117,11 @@ class Reconciler:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it is, the sender gets an answer)
             _log.exception("message %s: cannot be handled", message.id)
-            self._accepter.reject(
-                message,
-                request_id=None,
-                reason=Rejection.UNREADABLE,
-                text=f"The message could not be handled: {type(error).__name__}. It was tried "
-                "several times; nothing was started for it.",
+            text = (
+                f"The message could not be handled: {type(error).__name__}. It was tried "
+                "several times; nothing was started for it."
             )
+            self._accepter.reject(message, None, Rejection.UNREADABLE, text)
 
     def accept(self, message: Message, now: datetime) -> StoredRequest | None:
         """Make a request durable, or answer the message.
@@ -139,7 +131,7 @@ class Reconciler:
         Raises:
             StoreError: the message must not be acknowledged.
         """
-        return self._accepter.accept(message, now)
+        return self._accepter.receive(message, now)
 
     def advance(
         self, stored: StoredRequest, clock: Callable[[], datetime], *, view: JobsView | None = None
@@ -147,12 +139,12 @@ class Reconciler:
         """Take one step: look at the stored phase, do at most one thing outside, store the result.
 
         Raises:
-            Conflict: somebody else was first, and nothing was done outside.
+            Conflict: another instance was first, and nothing was done outside.
             StoreError: storage did not answer; the sweep comes again.
         """
         record, now = stored.record, clock()
         if view is None:
-            view = JobsView.for_records(self._vaults, record.request.vault, [record], now=now)
+            view = JobsView(self._vaults, [record], now=now)
         turn = Turn(stored=stored, record=record, view=view, clock=clock, now=now)
         if record.is_final:
             return self._ledger.announce(turn)
@@ -183,11 +175,11 @@ class Reconciler:
             return clock() - now < self._settings.sweep_budget
 
         with ThreadPoolExecutor(self._settings.sweep_threads, "sweep") as pool:
-            seen = self._watch.look(rows, now, pool)
-            due = [row for row in due if row.key not in seen.quiet]
+            news = self._watch.look(rows, now, pool)
+            due = [row for row in due if row.key not in news.quiet]
             taken = list(pool.map(lambda row: self._load(row, now) if in_time() else None, due))
             requests = [stored for stored in taken if stored is not None]
-            views = self._views(requests, now, seen)
+            views = self._views(requests, now, news)
 
             def run(stored: StoredRequest) -> bool:
                 if not in_time():
@@ -197,7 +189,7 @@ class Reconciler:
 
             done = sum(pool.map(run, requests))
         return SweepSummary(
-            open=len(rows), due=len(due), quiet=len(seen.quiet), left=len(requests) - done
+            open=len(rows), due=len(due), quiet=len(news.quiet), left=len(requests) - done
         )
 
     def _clean(self, now: datetime) -> None:
@@ -220,33 +212,26 @@ class Reconciler:
         """
         try:
             stored = self._store.load(row.request_id, row.key)
-            if stored is None:
-                _log.error("%s: stands open without a record", row.key)
-                if now - row.accepted_at > _ORPHAN_AGE:
-                    self._store.delete_open(row)
-                else:
-                    self._store.pull_forward(row, now + LONGEST_WAIT)
-                return None
+            if stored is not None:
+                return stored
+            _log.error("%s: stands open without a record", row.key)
+            if now - row.accepted_at > _ORPHAN_AGE:
+                self._store.delete_open(row)
+            else:
+                self._store.pull_forward(row, now + LONGEST_WAIT)
         except Exception:  # noqa: BLE001  (one bad record must not stop a sweep)
             _log.exception("%s: the record could not be read", row.key)
-            return None
-        return stored
+        return None
 
     def _views(
-        self, requests: Sequence[StoredRequest], now: datetime, seen: Seen
+        self, requests: Sequence[StoredRequest], now: datetime, news: JobNews
     ) -> dict[str, JobsView]:
         """Make one job list for each vault, to be read when the first record needs it."""
         records: dict[str, list[RestoreRecord]] = {}
         for stored in requests:
             records.setdefault(stored.record.request.vault.key, []).append(stored.record)
         return {
-            key: JobsView.for_records(
-                self._vaults,
-                group[0].request.vault,
-                group,
-                now=now,
-                seen=seen.jobs,
-            )
+            key: JobsView(self._vaults, group, now=now, seen=news.jobs)
             for key, group in records.items()
         }
 
@@ -264,7 +249,7 @@ class Reconciler:
                 stored, view = result.stored, None
             _log.error("%s: did not come to rest", stored.request_id)
         except Conflict:
-            _log.info("%s: somebody else is at it", stored.request_id)
+            _log.info("%s: another instance was first", stored.request_id)
         except StoreUnavailable as error:
             _log.warning("%s: %s", stored.request_id, error)
         except Exception:  # noqa: BLE001  (as above; it is logged and stays due)

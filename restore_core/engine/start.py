@@ -1,7 +1,8 @@
-"""From `Accepted` to a claimed target: everything that is decided before a restore is sent.
+"""From `Accepted` to the POST: the gates that a request passes, one after the other.
 
-Knows the order: whether to go on at all, what is decided and whether it may be, then the target and
-the day's allowance, which others want, last. Refuses to decide, and to send.
+Each gate lets the turn pass, perhaps changed, or says that the request waits or ends. What others
+want, the target and the day's allowance, is claimed last, so that a request which does not start
+blocks nobody. Refuses to decide what is restored, and to send.
 """
 
 from __future__ import annotations
@@ -69,33 +70,31 @@ class Starter:
         self,
         *,
         ledger: Ledger,
-        decider: Decider,
         vaults: Vaults,
         settings: Settings,
         guards: Callable[[], Guards | None],
-        monotonic: Callable[[], float],
     ) -> None:
-        """Take the ports. `monotonic` measures the send window; it must not be the wall clock."""
+        """Take the ports. `guards` raises `FileInvalid`."""
         self._ledger = ledger
-        self._decider = decider
+        self._decider = Decider(vaults=vaults, settings=settings)
         self._settings = settings
         self._guards = guards
-        self._sender = Sender(ledger=ledger, vaults=vaults, settings=settings, monotonic=monotonic)
+        self._sender = Sender(ledger=ledger, vaults=vaults, settings=settings)
 
     def start(self, turn: Turn) -> StepResult:
-        """Take one step; raises `Conflict` when somebody else was first, before anything was
-        sent.
+        """Take one step; raises `Conflict` when another instance was first, before anything
+        was sent.
         """
         gates: tuple[Gate, ...] = (
             self._stopped,
             self._held,
             self._paused,
-            self._guarded,
-            self._answered_where_allowed,
+            self._guards_read,
+            self._reply_allowed,
             self._covered,
             self._decided,
             # Reading the lists can take minutes: the rules of before may be gone by now.
-            self._guarded,
+            self._guards_read,
             self._allowed,
             self._within_allowance,
             self._target_claimed,
@@ -138,20 +137,22 @@ class Starter:
             return turn
         return Wait(turn=turn, why=WaitingFor.PAUSED, message="RESTORE_PAUSED is true.")
 
-    def _guarded(self, turn: Turn) -> Turn | Wait:
+    def _guards_read(self, turn: Turn) -> Turn | Wait:
         """Read the guards; while they cannot be read nothing starts."""
         try:
             return replace(turn, guards=self._guards())
         except FileInvalid as error:
             return Wait(turn=turn, why=WaitingFor.GUARDS_INVALID, message=in_words(error))
 
-    def _answered_where_allowed(self, turn: Turn) -> Turn | Stop:
+    def _reply_allowed(self, turn: Turn) -> Turn | Stop:
         """Keep the queue that the request wants its event on, if the guards let it pass."""
-        record = turn.record
+        record, settings = turn.record, self._settings
         reply_to = record.request.reply_to
         if reply_to is None or record.reply_queue is not None:
             return turn
-        if self._may_reply_to(reply_to, turn.guards):
+        listed = turn.guards is None or reply_to in turn.guards.reply_queues
+        # An event must never be read as a request.
+        if listed and reply_to not in {settings.request_queue, settings.request_poison_queue}:
             return turn.with_record(replace(record, reply_queue=reply_to))
         message = f"No event may go to the queue {reply_to}."
         return Stop(turn=turn, end=not_allowed("replyQueues", message))
@@ -216,11 +217,8 @@ class Starter:
         if isinstance(claim, Blocker):
             message = f"The target is in use by the request {claim.request_id}."
             return Wait(turn=turn, why=WaitingFor.TARGET_BUSY, message=message)
-        return replace(
-            turn,
-            record=replace(record, share_etag=claim.etag, target_etag=claim.older_etag),
-            holds_claims=True,
-        )
+        claimed = replace(record, share_etag=claim.etag, target_etag=claim.older_etag)
+        return replace(turn, record=claimed, holds_claims=True)
 
     def _start_counted(self, turn: Turn) -> Turn | Wait | Stop:
         """Count the start after the target is claimed: what waits for a target has not started."""
@@ -228,7 +226,7 @@ class Starter:
 
     def _still_allowed(self, turn: Turn) -> Turn | Wait | Stop:
         """Read the guards once more, right before the intent: what they say now is what counts."""
-        again = self._guarded(turn)
+        again = self._guards_read(turn)
         if isinstance(again, Wait) or again.guards == turn.guards:
             return again
         judged = self._allowed(again)
@@ -237,12 +235,6 @@ class Starter:
         # The start was counted under the limits of another rule.
         self._ledger.allowance.give_back(judged.record, judged.now)
         return self._start_counted(judged)
-
-    def _may_reply_to(self, queue: str, guards: Guards | None) -> bool:
-        """Tell whether an event may go to a queue; an event must never be read as a request."""
-        if queue in {self._settings.request_queue, self._settings.request_poison_queue}:
-            return False
-        return guards is None or queue in guards.reply_queues
 
     def _reason_to_stop(self, turn: Turn) -> End | None:
         record, cancel = turn.record, turn.stored.cancel

@@ -42,23 +42,15 @@ ROLE_PATIENCE = timedelta(minutes=30)
 class Sender:
     """Sends restores. Safe to share between threads."""
 
-    def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        vaults: Vaults,
-        settings: Settings,
-        monotonic: Callable[[], float],
-    ) -> None:
-        """Take the ports. `monotonic` measures the send window; it must not be the wall clock."""
+    def __init__(self, *, ledger: Ledger, vaults: Vaults, settings: Settings) -> None:
+        """Take the ports."""
         self._ledger = ledger
         self._vaults = vaults
         self._settings = settings
-        self._monotonic = monotonic
 
     def trigger(self, turn: Turn) -> StepResult:
-        """Write the intent, send, and store what came of it; raises `Conflict` when somebody else
-        was first, before anything was sent.
+        """Write the intent, send, and store what came of it; raises `Conflict` when another
+        instance was first, before anything was sent.
         """
         record, now = turn.record, turn.now
         decision, body = record.decision, record.part.body
@@ -79,40 +71,15 @@ class Sender:
             hold_until=None,
         )
         # The window counts from before the write: another instance may see the intent from then on.
-        begun = self._monotonic()
+        closes_at = turn.clock() + SEND_WINDOW
         written = self._ledger.write(turn.with_record(intended))
-        answer = self._send(post, begun)
+        answer = _send(post, lambda: turn.clock() >= closes_at)
         result = self._ledger.apply(
-            replace(written, holds_claims=False),
+            written,
             lambda current: self._settled(current, one, answer, now),
-            lambda current: self._due_after_send(current, now),
+            lambda current: self._due(current, now),
         )
-        if result is None:
-            return StepResult(stored=written.stored, goes_on=False)
-        settled = result.stored.record
-        if settled.phase is Phase.ACCEPTED:
-            self._ledger.release(settled, now)
-        return result
-
-    def _send(self, post: RestorePost, begun: float) -> str | ArmError:
-        """Send within the window; return the operation's id, or the error that it was."""
-        window = SEND_WINDOW.total_seconds()
-        renewed = False
-        while True:
-            # Directly before the send, and after anything that takes time.
-            if self._monotonic() - begun >= window:
-                return NotSent("the send window closed before the restore was sent")
-            try:
-                return post.send()
-            except ArmError as error:
-                if renewed or send_outcome(error) is not SendOutcome.TOKEN_REFUSED:
-                    return error
-            # 401: nothing happened. The same try goes once more with a new token.
-            renewed = True
-            try:
-                post.renew_token()
-            except ArmError as error:
-                return error
+        return result or StepResult(stored=written.stored, goes_on=False)
 
     def _settled(
         self, record: RestoreRecord, one: Try, answer: str | ArmError, now: datetime
@@ -156,7 +123,8 @@ class Sender:
         why = wait_for(error)
         match outcome:
             case SendOutcome.DELAYED if why is WaitingFor.TARGET_BUSY and record.part.in_doubt:
-                # Busy with what, if not with the restore that an earlier try started?
+                # A busy target is evidence that an earlier POST started a restore, so the tries are
+                # settled first.
                 for one in record.part.in_doubt:
                     again = replace(one, state=TryState.UNKNOWN, absent_since=None)
                     record = record.with_part(record.part.with_try(again))
@@ -178,12 +146,32 @@ class Sender:
                 raise LookupError("an unknown outcome keeps its try")
         assert_never(outcome)
 
-    def _due_after_send(self, record: RestoreRecord, now: datetime) -> datetime:
+    def _due(self, record: RestoreRecord, now: datetime) -> datetime:
         if record.pending_end is not None:
             return now
         if record.phase is Phase.ACCEPTED:
             return back_off(record, self._settings, now)
         return now + self._settings.operation_poll
+
+
+def _send(post: RestorePost, is_closed: Callable[[], bool]) -> str | ArmError:
+    """Send while the window is open; return the operation's id, or the error that it was."""
+    renewed = False
+    while True:
+        # Directly before the send, and after anything that takes time.
+        if is_closed():
+            return NotSent("the send window closed before the restore was sent")
+        try:
+            return post.send()
+        except ArmError as error:
+            if renewed or send_outcome(error) is not SendOutcome.TOKEN_REFUSED:
+                return error
+        # 401: nothing happened. The same try goes once more with a new token.
+        renewed = True
+        try:
+            post.renew_token()
+        except ArmError as error:
+            return error
 
 
 def _taken_back(record: RestoreRecord, why: WaitingFor, error: ArmError) -> RestoreRecord:

@@ -27,13 +27,16 @@ class Turn:
     """As this step has it; nothing of it need be stored yet."""
     view: JobsView
     clock: Callable[[], datetime]
+    """Goes by the monotonic clock, so that a host whose time is set sends nothing too late."""
     now: datetime
     guards: Guards | None = None
     """As they were read in this step; `None` where there are none."""
     rule: Rule | None = None
     """The rule that allows the restore, once it was found."""
     holds_claims: bool = False
-    """Whether this step has claimed the target and has not yet stored an intent to use it."""
+    """Whether this step has claimed the target: if it leaves the request in `Accepted`, the target
+    is given back.
+    """
 
     def with_record(self, record: RestoreRecord) -> Self:
         """Go on with a changed record."""

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
+from restore_core import __version__
 from restore_core.completions.events import event_id
 from restore_core.domain.ports import MAX_MESSAGE_BYTES, Requests, Store
 from restore_core.domain.record import RestoreRecord
@@ -291,5 +292,6 @@ def _state(record: RestoreRecord) -> dict[str, Any]:
         "jobIds": [job.id for job in record.jobs] or None,
         "recoveryPoint": point or None,
         "event": event_id(record) if record.is_final else None,
+        "appVersion": __version__,
     }
     return {name: held for name, held in state.items() if held is not None}

@@ -113,6 +113,13 @@ _WORDS = {
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
+    "literal_error": "must be {expected}",
+    "string_too_long": "has more than {max_length} characters",
+    "string_too_short": "must not be empty",
+    "too_long": "has more than {max_length} entries",
+    "too_short": "must have at least {min_length} entries",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
 }
 _UNION_WORDS = {
     "recoveryPoint": "must be an object with id, or with select: latest or latestBefore",
@@ -186,28 +193,14 @@ def summary(problems: Sequence[Problem]) -> str:
 
 def _message(error: ErrorDetails) -> str:
     context: dict[str, Any] = error.get("ctx") or {}
-    match error["type"]:
-        case "value_error":
-            return str(context["error"])
-        case "literal_error" if error["loc"] == ("action",):
-            return "must be 'restore' or 'cancel'"
-        case "literal_error":
-            return f"must be {context['expected']}"
-        case "string_too_long":
-            return f"has more than {context['max_length']} characters"
-        case "string_too_short":
-            return "must not be empty"
-        case "too_long":
-            return f"has more than {context['max_length']} entries"
-        case "too_short":
-            return f"must have at least {context['min_length']} entries"
-        case "greater_than_equal":
-            return f"must be at least {context['ge']}"
-        case "less_than_equal":
-            return f"must be at most {context['le']}"
-        case "union_tag_not_found" | "union_tag_invalid":
-            return _UNION_WORDS.get(str(error["loc"][-1]), "is of no known kind")
-    return _WORDS.get(error["type"], error["msg"][:200])
+    if error["type"] == "value_error":
+        return str(context["error"])
+    if error["type"] == "literal_error" and error["loc"] == ("action",):
+        return "must be 'restore' or 'cancel'"
+    if error["type"] in {"union_tag_not_found", "union_tag_invalid"}:
+        return _UNION_WORDS.get(str(error["loc"][-1]), "is of no known kind")
+    words = _WORDS.get(error["type"])
+    return error["msg"][:200] if words is None else words.format(**context)
 
 
 def _model_at(kind: type[Model], place: Sequence[str | int]) -> type[Model]:

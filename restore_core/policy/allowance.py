@@ -55,8 +55,7 @@ class Allowance:
     ) -> OverLimit | UsedUp | None:
         """Say what keeps a decided request from starting now, without counting it."""
         for scope in self._limited(record, rule):
-            found = self._ask(scope, record, now, is_start=False)
-            if found is not None:
+            if (found := self._ask(scope, record, now, is_start=False)) is not None:
                 return found
         return None
 

@@ -81,9 +81,9 @@ class TargetClaims:
             rival = self._rival(record, claim, target_key, now)
             if rival is not None:
                 return claim, Blocker(request_id=rival.request_id)
-            holder = next(iter(claim.holders), None)
-            if holder is not None and holder.key == record.key:
+            if claim.is_held_by(record.key):
                 return claim, None
+            holder = next(iter(claim.holders), None)
             if holder is None or self._takes_over(holder):
                 return replace(claim, holders=(me,)), None
             return replace(claim, wanted=True), Blocker(request_id=holder.request_id)
@@ -133,12 +133,11 @@ class TargetClaims:
                 return
 
         def step(claim: Claim) -> tuple[Claim, list[OpenRow]]:
-            kept = tuple(holder for holder in claim.holders if holder.key != record.key)
-            if kept == claim.holders:
+            if not claim.is_held_by(record.key):
                 return claim, []
             # Whoever waits has left its mark in the claim: without one there is nobody to look for.
             waiting = self._waiting(target_key, record.key) if claim.wanted else []
-            return replace(claim, holders=kept, wanted=bool(waiting)), waiting
+            return replace(claim.without(record.key), wanted=bool(waiting)), waiting
 
         # A claim that others keep changing may stay: the next request replaces a holder that ended.
         with suppress(Conflict):

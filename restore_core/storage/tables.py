@@ -153,20 +153,16 @@ class RestoreStore:
 
     def rows_for_target(self, target_key: str) -> list[OpenRow]:
         """Read the open requests that go to one target."""
-        with _translated():
-            entities = self._open.query_entities(
-                "targetKey eq @target", parameters={"target": target_key}
-            )
-            return [_row(entity) for entity in entities]
+        return self._rows("targetKey eq @target", target=target_key)
 
     def rows_waiting(self, vault_id: str, why: WaitingFor) -> list[OpenRow]:
         """Read the open requests of one vault that wait for one thing."""
+        query = "PartitionKey eq @partition and waitingFor eq @why"
+        return self._rows(query, partition=hash_key(vault_id), why=why.value)
+
+    def _rows(self, query: str, **parameters: str) -> list[OpenRow]:
         with _translated():
-            entities = self._open.query_entities(
-                "PartitionKey eq @partition and waitingFor eq @why",
-                parameters={"partition": hash_key(vault_id), "why": why.value},
-            )
-            return [_row(entity) for entity in entities]
+            return [_row(one) for one in self._open.query_entities(query, parameters=parameters)]
 
     def put_open(self, row: OpenRow) -> None:
         """Insert or replace a row of the work list."""

@@ -15,7 +15,7 @@ from local.storage import ACCOUNT_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHES = {"__pycache__", "node_modules", "htmlcov", "dist"}
-HIDDEN = {".ci", ".github", ".funcignore", ".gitignore"}
+HIDDEN = {".ci", ".devcontainer", ".editorconfig", ".funcignore", ".github", ".gitignore"}
 LARGEST = 2 * 1024 * 1024
 NO_SECRETS = {
     ACCOUNT_KEY: "Azurite's account key, which everybody has",

@@ -20,6 +20,7 @@ import urllib3.util.connection
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restore_core import __version__
 from restore_core.azure_backup import client as arm_module
 from restore_core.azure_backup.client import Answer, ArmClient, error_of, retry_after
 from restore_core.azure_backup.failures import SendOutcome, send_outcome
@@ -131,7 +132,7 @@ def test_a_get_asks_for_json_with_an_id_of_its_own() -> None:
     assert first.method == "GET"
     assert first.target == ("/vaults/a%20b%3Bc?api-version=2026-07-01&$filter=x%20eq%20%27y%27")
     assert first.headers["Accept"] == "application/json"
-    assert first.headers["User-Agent"] == "azure-files-restore"
+    assert first.headers["User-Agent"] == f"azure-files-restore/{__version__}"
     assert first.headers["Content-Type"] is None
     assert first.headers["Authorization"] is None
     ids = [call.headers["x-ms-client-request-id"] for call in (first, second)]

@@ -25,7 +25,7 @@ from restore_core import wiring
 from restore_core.azure_backup.backup import AzureBackup
 from restore_core.azure_backup.client import ArmClient
 from restore_core.azure_backup.failures import SendOutcome, send_outcome, wait_for
-from restore_core.azure_backup.throttling import LOW, OURS, Bucket, Pace
+from restore_core.azure_backup.throttling import LOW, OURS, Bucket, SharedThrottle
 from restore_core.domain.lifecycle import Phase
 from restore_core.domain.ports import Message, urgent
 from restore_core.domain.record import RestoreRecord
@@ -85,7 +85,7 @@ class Clock:
 
 @dataclass
 class Host:
-    """An instance of the app: its pace, and the client that keeps it."""
+    """An instance of the app: its throttle, and the client that keeps it."""
 
     arm: ArmClient
     server: ArmServer
@@ -121,7 +121,7 @@ class Line:
     tables: MemoryTables = field(default_factory=MemoryTables)
 
     def host(self, store: Any = None, **options: Any) -> Host:
-        pace = Pace(
+        throttle = SharedThrottle(
             store or memory_store(self.tables),
             clock=lambda: self.clock.now,
             monotonic=lambda: self.clock.monotonic,
@@ -133,7 +133,7 @@ class Line:
             tokens=None,
             connect_limit=timedelta(seconds=PATIENCE),
             answer_limit=timedelta(seconds=PATIENCE),
-            pace=pace,
+            throttle=throttle,
         )
         return Host(arm=arm, server=self.server)
 
@@ -389,8 +389,8 @@ def test_a_pause_holds_emergencies_too() -> None:
 # Buckets.
 
 
-def small(clock: Clock, **buckets: Bucket) -> Pace:
-    return Pace(
+def small(clock: Clock, **buckets: Bucket) -> SharedThrottle:
+    return SharedThrottle(
         memory_store(MemoryTables()),
         buckets=buckets,
         clock=lambda: clock.now,
@@ -399,12 +399,12 @@ def small(clock: Clock, **buckets: Bucket) -> Pace:
 
 
 def admitted(
-    pace: Pace, path: str = vault(), *, writes: bool = False, emergency: bool = False
+    throttle: SharedThrottle, path: str = vault(), *, writes: bool = False, emergency: bool = False
 ) -> bool:
     answer: ArmAnswer | None = None
     try:
         with urgent(is_emergency=emergency):
-            pace.admit(f"https://management.azure.com{path}?api-version=1", writes=writes)
+            throttle.admit(f"https://management.azure.com{path}?api-version=1", writes=writes)
     except ArmAnswer as error:
         answer = error
     if answer is not None:
@@ -414,38 +414,38 @@ def admitted(
     return answer is None
 
 
-def count_admitted(pace: Pace, tries: int, **options: Any) -> int:
-    return sum(admitted(pace, **options) for _ in range(tries))
+def count_admitted(throttle: SharedThrottle, tries: int, **options: Any) -> int:
+    return sum(admitted(throttle, **options) for _ in range(tries))
 
 
 def test_a_bucket_is_emptied_and_refills() -> None:
     clock = Clock()
-    pace = small(clock, reads=Bucket(size=10, refill=2))
-    assert count_admitted(pace, 20) == 10
+    throttle = small(clock, reads=Bucket(size=10, refill=2))
+    assert count_admitted(throttle, 20) == 10
     clock.turn(3)
-    assert count_admitted(pace, 20) == 6
+    assert count_admitted(throttle, 20) == 6
     clock.turn(3600)
-    assert count_admitted(pace, 20) == 10, "it holds no more than its size"
+    assert count_admitted(throttle, 20) == 10, "it holds no more than its size"
 
 
 def test_each_subscription_and_each_kind_has_a_bucket_of_its_own() -> None:
-    pace = small(Clock(), reads=Bucket(size=2, refill=1), writes=Bucket(size=3, refill=1))
-    assert count_admitted(pace, 9) == 2
-    assert count_admitted(pace, 9, path=vault("vault2")) == 0
-    assert count_admitted(pace, 9, path=vault(subscription=OTHER)) == 2
-    assert count_admitted(pace, 9, path=restore(), writes=True) == 3
+    throttle = small(Clock(), reads=Bucket(size=2, refill=1), writes=Bucket(size=3, refill=1))
+    assert count_admitted(throttle, 9) == 2
+    assert count_admitted(throttle, 9, path=vault("vault2")) == 0
+    assert count_admitted(throttle, 9, path=vault(subscription=OTHER)) == 2
+    assert count_admitted(throttle, 9, path=restore(), writes=True) == 3
 
 
 def test_emergencies_take_from_an_empty_bucket_and_the_others_wait_for_it_to_refill() -> None:
     clock = Clock()
-    pace = small(clock, reads=Bucket(size=5, refill=1))
-    assert count_admitted(pace, 5) == 5
-    assert count_admitted(pace, 4, emergency=True) == 4
-    assert not admitted(pace)
+    throttle = small(clock, reads=Bucket(size=5, refill=1))
+    assert count_admitted(throttle, 5) == 5
+    assert count_admitted(throttle, 4, emergency=True) == 4
+    assert not admitted(throttle)
     clock.turn(4)
-    assert not admitted(pace)
+    assert not admitted(throttle)
     clock.turn(1)
-    assert admitted(pace)
+    assert admitted(throttle)
 
 
 def test_without_buckets_nothing_is_counted() -> None:
@@ -453,17 +453,17 @@ def test_without_buckets_nothing_is_counted() -> None:
 
 
 def test_what_is_in_no_subscription_is_never_held() -> None:
-    pace = small(Clock(), reads=Bucket(size=1, refill=0.1))
-    assert count_admitted(pace, 9, path="/providers/Microsoft.RecoveryServices/operations") == 9
+    throttle = small(Clock(), reads=Bucket(size=1, refill=0.1))
+    assert count_admitted(throttle, 9, path="/providers/Microsoft.RecoveryServices/operations") == 9
 
 
 def test_threads_take_no_more_than_there_is() -> None:
-    pace = small(Clock(), reads=Bucket(size=50, refill=1))
+    throttle = small(Clock(), reads=Bucket(size=50, refill=1))
     gate, passed = threading.Barrier(8), list[int]()
 
     def take() -> None:
         gate.wait(PATIENCE)
-        passed.append(count_admitted(pace, 20))
+        passed.append(count_admitted(throttle, 20))
 
     threads = [threading.Thread(target=take) for _ in range(8)]
     for thread in threads:
@@ -487,11 +487,11 @@ def test_in_no_span_of_time_goes_out_more_than_a_bucket_gives(
     size: int, refill: float, steps: Sequence[tuple[float, bool]]
 ) -> None:
     clock = Clock()
-    pace = small(clock, reads=Bucket(size=size, refill=refill))
+    throttle = small(clock, reads=Bucket(size=size, refill=refill))
     normal: list[float] = []
     for wait, emergency in steps:
         clock.turn(wait)
-        passed = admitted(pace, emergency=emergency)
+        passed = admitted(throttle, emergency=emergency)
         assert passed or not emergency, "an emergency is never held by a bucket"
         if passed and not emergency:
             normal.append(clock.monotonic)
@@ -509,15 +509,15 @@ def test_who_waits_as_long_as_it_is_told_is_let_through(
     size: int, refill: float, emergencies: int
 ) -> None:
     clock = Clock()
-    pace = small(clock, reads=Bucket(size=size, refill=refill))
-    count_admitted(pace, size)
-    count_admitted(pace, emergencies, emergency=True)
+    throttle = small(clock, reads=Bucket(size=size, refill=refill))
+    count_admitted(throttle, size)
+    count_admitted(throttle, emergencies, emergency=True)
     with pytest.raises(ArmAnswer) as raised:
-        pace.admit(f"https://x{vault()}", writes=False)
+        throttle.admit(f"https://x{vault()}", writes=False)
     assert raised.value.retry_after is not None
     # A microsecond more: the time that is told is rounded to one.
     clock.turn(raised.value.retry_after.total_seconds() + 2e-6)
-    assert admitted(pace)
+    assert admitted(throttle)
 
 
 # Which endpoint has limits.
@@ -535,19 +535,19 @@ def test_who_waits_as_long_as_it_is_told_is_let_through(
 def test_only_a_real_endpoint_has_buckets(
     monkeypatch: pytest.MonkeyPatch, endpoint: str | None, has_limits: bool
 ) -> None:
-    made: list[Pace] = []
+    made: list[SharedThrottle] = []
 
-    def remember(*args: Any, **options: Any) -> Pace:
-        made.append(Pace(*args, **options))
+    def remember(*args: Any, **options: Any) -> SharedThrottle:
+        made.append(SharedThrottle(*args, **options))
         return made[-1]
 
-    monkeypatch.setattr(wiring, "Pace", remember)
+    monkeypatch.setattr(wiring, "SharedThrottle", remember)
     environment = {"RestoreStorage": NOBODY}
     if endpoint is not None:
         environment["RESTORE_ARM_ENDPOINT"] = endpoint
     wiring.build(environment)
-    (pace,) = made
-    assert pace._buckets == (OURS if has_limits else {})
+    (throttle,) = made
+    assert throttle._buckets == (OURS if has_limits else {})
 
 
 def test_our_share_of_the_documented_buckets_is_half() -> None:
@@ -581,7 +581,7 @@ class Town:
             operation_poll=timedelta(seconds=1),
             job_poll=timedelta(seconds=1),
         )
-        pace = Pace(
+        throttle = SharedThrottle(
             store,
             buckets=buckets,
             clock=lambda: self.clock.now,
@@ -593,7 +593,7 @@ class Town:
             tokens=None,
             connect_limit=timedelta(seconds=PATIENCE),
             answer_limit=timedelta(seconds=PATIENCE),
-            pace=pace,
+            throttle=throttle,
         )
         self.app = Reconciler(
             vaults=AzureBackup(arm, name_cache=timedelta(seconds=300)),

@@ -162,15 +162,13 @@ def test_a_dry_run_is_judged_by_the_rules_at_its_end(world: World, call: str) ->
 
 def test_the_limits_that_count_are_those_of_the_rule_at_the_end(world: World) -> None:
     world.send(request("r0", share="share-1"))
+    world.sweep_until_quiet()
     at(world, "table.write_claim", lambda: setattr(world, "guards", guards(maxPerHour=1)))
-    world.send(request("r1", share="share-1", target=None, copyOptions=None) | _BESIDE)
+    world.send(request("r1", share="share-1"))
     end = world.end_of("r1")
     assert (end["phase"], end["rule"]) == ("Refused", "the-rule/maxPerHour")
     assert world.vaults.posts == 1
     assert world.holders()["starts"] == ["r0"]
-
-
-_BESIDE = {"target": {"location": "original"}, "copyOptions": "Skip"}
 
 
 # What may call itself an emergency.

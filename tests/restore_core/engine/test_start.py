@@ -539,6 +539,23 @@ def test_what_waits_for_the_allowance_is_looked_at_when_it_may_start() -> None:
     assert world.record("r2").phase is Phase.OPERATION_PENDING
 
 
+def test_a_request_that_waits_for_the_allowance_claims_no_target(world: World) -> None:
+    world.settings = with_settings(daily_limit_per_share=1, emergency_reserve=0)
+    world.start()
+    world.send(request("r0", share="share-1"))
+    world.send(request("r1", share="share-1", target=elsewhere(), copyOptions=None))
+    for _ in range(10):
+        world.sweep(after=60)
+    assert world.record("r0").announced_at is not None
+    world.start()
+    world.sweep(after=400)
+    assert world.record("r1").waiting_for is WaitingFor.QUOTA
+    assert "table.replace" in world.calls.names, "it was looked at"
+    assert "table.write_claim" not in world.calls.names
+    world.sweep_until_quiet()
+    world.check_laws()
+
+
 @pytest.mark.parametrize("limited_by", ["the day's allowance", "a guard"])
 def test_a_start_that_another_instance_takes_in_the_last_moment_gives_the_target_back(
     limited_by: str,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restore_core import __version__
 from restore_core.domain.ports import MAX_MESSAGE_BYTES
 from restore_core.errors import MessageInvalid, StoreUnavailable
 from restore_core.http_api.answers import HttpAnswer, HttpRequest
@@ -648,7 +649,8 @@ def test_the_state_follows_the_request_to_its_end(line: Line, world: World) -> N
         *("finishedAt", "jobIds", "recoveryPoint"),
     ):
         assert ended.pop(name) == event["data"][name], name
-    assert set(ended) == {"event"}
+    assert begun["appVersion"] == ended["appVersion"] == __version__
+    assert set(ended) == {"event", "appVersion"}
 
 
 def test_the_state_of_a_request_that_waits_says_for_what(line: Line) -> None:
