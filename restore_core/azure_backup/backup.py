@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar, assert_never
 
 from restore_core.arm_ids import ArmIdError, ProtectedItemId, VaultId, share_id
 from restore_core.azure_backup.client import Answer, ArmClient, PreparedPost
+from restore_core.azure_backup.recovery_points import choose
 from restore_core.azure_backup.wire import (
     read_guard_requests,
     read_item,
@@ -32,13 +33,9 @@ from restore_core.domain.vault import Job, Operation, ProtectedItem, RecoveryPoi
 from restore_core.errors import ArmAnswer, LookupFailed, NoAnswer
 from restore_core.messages.request import (
     ItemSource,
-    LatestPoint,
-    LatestPointBefore,
-    PointById,
     RestoreRequest,
     ShareSource,
 )
-from restore_core.times import format_time
 from restore_core.vocabulary import Reason
 
 _ITEM_FILTER = "backupManagementType eq 'AzureStorage' and itemType eq 'AzureFileShare'"
@@ -183,14 +180,13 @@ class AzureBackup:
             LookupFailed: no point is the one; the message says what was searched and what is near.
             ArmError: the list could not be read.
         """
-        rows = self._pages(self._arm.url(f"{item.id}/recoveryPoints"))
-        points = [
-            point
-            for _, page in rows
-            for row in _rows(page)
-            if (point := read_point(row)) is not None
-        ]
-        return choose(points, request, requested_at=requested_at)
+        points: list[RecoveryPoint] = []
+        now = datetime.now(UTC)
+        for answer, page in self._pages(self._arm.url(f"{item.id}/recoveryPoints")):
+            points += [point for row in _rows(page) if (point := read_point(row)) is not None]
+            # What lies in the future is for the clock to say that has dated the points.
+            now = answer.date or now
+        return choose(points, request, requested_at=requested_at, now=now)
 
     def resource_guard_requests(self, vault: VaultId) -> tuple[str, ...]:
         """Return what a restore's body must carry as `resourceGuardOperationRequests`, empty where
@@ -291,57 +287,6 @@ class AzureBackup:
             if not isinstance(following, str):
                 raise NoAnswer("the list's nextLink is no text")
             url = following
-
-
-def choose(
-    points: Sequence[RecoveryPoint], request: RestoreRequest, *, requested_at: datetime
-) -> ChosenPoint:
-    """Choose a recovery point; the list's own order means nothing. Raises `LookupFailed`."""
-    usable = [point for point in points if not point.soft_deleted]
-    dated = sorted(
-        ((point.time, point) for point in usable if point.time is not None),
-        key=lambda pair: (pair[0], pair[1].id),
-    )
-    match request.recovery_point:
-        case PointById(id=wanted):
-            # Ids are unique, so a point without a readable time can still be meant.
-            for point in usable:
-                if point.id == wanted:
-                    return ChosenPoint(point=point, why="named by its id")
-            raise _no_point(f"recovery point with the id {wanted}", dated)
-        case LatestPoint(max_age=max_age):
-            if not dated:
-                raise _no_point("recovery point", dated)
-            time_of, point = dated[-1]
-            why = f"the newest of {len(usable)}"
-        case LatestPointBefore(time=limit, max_age=max_age):
-            before = [pair for pair in dated if pair[0] <= limit]
-            if not before:
-                raise _no_point(f"recovery point at or before {format_time(limit)}", dated)
-            time_of, point = before[-1]
-            why = f"the newest of {len(usable)} at or before {format_time(limit)}"
-        case _ as never:
-            assert_never(never)
-    if max_age is not None and requested_at - time_of > max_age:
-        raise LookupFailed(
-            f"The recovery point {point.id} of {format_time(time_of)}, {why}, is older than the "
-            f"maxAge of {max_age} before {format_time(requested_at)}.",
-            reason=Reason.RECOVERY_POINT_TOO_OLD,
-        )
-    return ChosenPoint(point=point, why=why)
-
-
-def _no_point(wanted: str, dated: Sequence[tuple[datetime, RecoveryPoint]]) -> LookupFailed:
-    if not dated:
-        text = f"The item has no {wanted}; its list of recovery points is empty."
-    else:
-        shown = [*dated[:2], *dated[-3:]] if len(dated) > 5 else dated
-        near = ", ".join(f"{point.id} of {format_time(at)}" for at, point in shown)
-        text = (
-            f"The item has no {wanted}. It has {len(dated)}, from {format_time(dated[0][0])} to "
-            f"{format_time(dated[-1][0])}, among them {near}."
-        )
-    return LookupFailed(text, reason=Reason.RECOVERY_POINT_NOT_FOUND)
 
 
 def _matching(items: Sequence[ProtectedItem], request: RestoreRequest) -> list[ProtectedItem]:

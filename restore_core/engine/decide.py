@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from restore_core.arm_ids import ArmIdError, share_id
-from restore_core.azure_backup.failures import classify
+from restore_core.azure_backup.failures import heals_by_waiting
 from restore_core.azure_backup.payload import body_text, restore_body
 from restore_core.domain.lifecycle import Event
 from restore_core.domain.ports import Vaults
@@ -111,8 +111,9 @@ class Decider:
         count = -(-len(request.items or ()) // PART_ITEMS) or 1
         parts = record.parts + tuple(Part() for _ in range(count - 1))
         decided = _with_body(replace(record, decision=decision, parts=parts, failures=0))
-        said = (check.message for check in self._checks(decided, decision) if _warns(check))
-        return replace(decided, warnings=tuple(dict.fromkeys((*record.warnings, *said))))
+        said = [check.message for check in self._checks(decided, decision) if _warns(check)]
+        warnings = dict.fromkeys([*record.warnings, *chosen.passed_over, *said])
+        return replace(decided, warnings=tuple(warnings))
 
     def examine(self, record: RestoreRecord, guards: Guards | None) -> Examined:
         """Ask guards and checks about a decided restore; a guard's no comes before a check's."""
@@ -231,7 +232,7 @@ def _body(record: RestoreRecord, decision: Decision, part: int) -> dict[str, Any
 
 def _refuses_the_question(error: ArmError) -> bool:
     """Tell whether Azure will not say, however often it is asked."""
-    if not isinstance(error, ArmAnswer) or classify(error.code, error.message).heals is not None:
+    if not isinstance(error, ArmAnswer) or heals_by_waiting(error) is not None:
         return False
     return 400 <= error.status < 500 and error.status not in _MAY_PASS
 

@@ -21,6 +21,7 @@ from restore_core.domain.ports import Completions, Message, Store, StoredRequest
 from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.engine.accept import Accepter
 from restore_core.engine.adoption import JobsView
+from restore_core.engine.fair_order import in_fair_order
 from restore_core.engine.follow import Follower
 from restore_core.engine.job_watch import JobNews, JobWatch
 from restore_core.engine.ledger import Ledger
@@ -153,7 +154,8 @@ class Reconciler:
         return self._follower.follow(turn)
 
     def sweep(self, now: datetime) -> SweepSummary:
-        """Advance every open request that is due: emergencies first, then the longest due.
+        """Advance every open request that is due, in a fair order: emergencies and the longest due
+        first, and each vault in its turn.
 
         One bad record never stops it, and it stops by itself when its time is up.
 
@@ -164,10 +166,7 @@ class Reconciler:
         self._clean(now)
         self._ledger.cooldowns.flush()
         rows = self._store.open_rows()
-        due = sorted(
-            (row for row in rows if row.next_check_at <= now),
-            key=lambda row: (not row.is_emergency, row.next_check_at),
-        )
+        due = in_fair_order([row for row in rows if row.next_check_at <= now])
         if not due:
             return SweepSummary(open=len(rows), due=0, quiet=0, left=0)
 

@@ -11,13 +11,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from restore_core.domain.record import Decision, RestoreRecord, writes_to_its_source
-from restore_core.messages.request import AlternateTarget, CopyOptions, RestoreRequest
+from restore_core.domain.record import Decision, End, RestoreRecord, writes_to_its_source
+from restore_core.domain.usable_points import (
+    has_snapshot,
+    has_vault_copy,
+    needs_snapshot,
+    shown,
+    usable_kinds,
+)
+from restore_core.messages.request import AlternateTarget, RestoreRequest
+from restore_core.vocabulary import Reason
 
 IDENTITY_VERSION = "2026-07-01"
 """The first version of the API that knows `identityInfo` (SDK 11)."""
-_SNAPSHOT = {"instantrp", "iasnapshotrp"}
-_VAULT_TIER = {"hardenedrp"}
+_POINT_TIER = "recoveryPointTier"
+_NO_POINT = {Reason.RECOVERY_POINT_NOT_FOUND, Reason.RECOVERY_POINT_TOO_OLD}
 _SUSPECT = {"unhealthy", "warning"}
 _AT_REST = {"", "protected", "protectionstopped"}
 """Restoring works while protection runs, and after it was stopped with the data retained (FAQ)."""
@@ -44,8 +52,8 @@ class Check:
 
     def shown(self) -> dict[str, str]:
         """Write it as a dry run's plan shows it."""
-        shown = {"name": self.name, "result": self.outcome.value, "message": self.message}
-        return shown | ({"advice": self.advice} if self.advice else {})
+        written = {"name": self.name, "result": self.outcome.value, "message": self.message}
+        return written | ({"advice": self.advice} if self.advice else {})
 
 
 def preflight(record: RestoreRecord, decision: Decision, *, api_version: str) -> list[Check]:
@@ -61,6 +69,16 @@ def preflight(record: RestoreRecord, decision: Decision, *, api_version: str) ->
         _identity(request, api_version),
         _resource_guard(decision),
     ]
+
+
+def lacked_a_point(end: End) -> bool:
+    """Tell whether a request ended since its item has no recovery point that can serve it.
+
+    That says nothing about the plan that asked: it must not stop the plan from the day on which
+    there is such a point again.
+    """
+    tier = end.reason is Reason.PREFLIGHT_FAILED and end.rule == _POINT_TIER
+    return tier or end.reason in _NO_POINT
 
 
 def _passed(name: str, message: str) -> Check:
@@ -91,12 +109,11 @@ def _protection(decision: Decision) -> Check:
 
 def _tier(request: RestoreRequest, decision: Decision) -> Check:
     """A point without a snapshot restores full shares, elsewhere, with Overwrite, and no more."""
-    name = "recoveryPointTier"
+    name = _POINT_TIER
     if not decision.tiers:
         return _passed(name, "The vault does not tell where the recovery point is kept.")
-    kinds = _usable_kinds(decision)
-    told = ", ".join(f"{one.kind} {one.status}".strip() for one in decision.tiers)
-    if kinds & _SNAPSHOT:
+    kinds, told = usable_kinds(decision.tiers), shown(decision.tiers)
+    if has_snapshot(decision.tiers):
         return _passed(name, f"The recovery point has a snapshot ({told}).")
     if not kinds:
         return _refused(
@@ -104,17 +121,9 @@ def _tier(request: RestoreRequest, decision: Decision) -> Check:
             f"No copy of the recovery point can be used ({told}).",
             "Send a new request for another recovery point.",
         )
-    if not kinds & _VAULT_TIER:
+    if not has_vault_copy(decision.tiers):
         return _warning(name, f"The recovery point is of a kind that is not known here ({told}).")
-    wrong = [
-        what
-        for what, is_so in (
-            ("not to the original location", not isinstance(request.target, AlternateTarget)),
-            ("no single items", bool(request.items)),
-            ("Overwrite only", request.effective_copy_options is not CopyOptions.OVERWRITE),
-        )
-        if is_so
-    ]
+    wrong = needs_snapshot(request)
     if wrong:
         return _refused(
             name,
@@ -128,10 +137,6 @@ def _tier(request: RestoreRequest, decision: Decision) -> Check:
         "The recovery point is kept in the vault alone: the target share must be empty, which "
         "cannot be seen from here.",
     )
-
-
-def _usable_kinds(decision: Decision) -> set[str]:
-    return {one.kind.casefold() for one in decision.tiers if one.status.casefold() == "valid"}
 
 
 def _threat(decision: Decision) -> Check:
@@ -165,7 +170,7 @@ def _subscription(decision: Decision) -> Check:
     theirs = decision.target_account_id.split("/")[2]
     if ours.casefold() == theirs.casefold():
         return _passed(name, "The target is in the vault's subscription.")
-    if _usable_kinds(decision) & _VAULT_TIER:
+    if has_vault_copy(decision.tiers):
         return _passed(name, "The target is in another subscription; the vault has a copy.")
     return _warning(
         name,
