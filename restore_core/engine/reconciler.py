@@ -38,6 +38,8 @@ _log = logging.getLogger(__name__)
 _MAX_STEPS = 50
 """More steps than any request takes without having to wait; a bug must not spin."""
 _ORPHAN_AGE = timedelta(days=1)
+_ROUND = timedelta(seconds=15)
+"""How long a sweep works on what was due: as long as the timer waits between two sweeps."""
 _CLEANING_PERIOD = timedelta(hours=1)
 """One part of the history is cleaned in each; all 256 take eleven days, against 400 of keeping."""
 
@@ -157,7 +159,9 @@ class Reconciler:
         """Advance every open request that is due, in a fair order: emergencies and the longest due
         first, and each vault in its turn.
 
-        One bad record never stops it, and it stops by itself when its time is up.
+        After a while the work list is read again, so that what has become due meanwhile need not
+        wait for all that was due before. One bad record never stops a sweep, and it stops by itself
+        when its time is up.
 
         Raises:
             StoreError: the work list could not be read.
@@ -165,13 +169,26 @@ class Reconciler:
         clock = self._clock(now)
         self._clean(now)
         self._ledger.cooldowns.flush()
+        rounds = [self._round(clock, now)]
+        while rounds[-1].left and clock() - now < self._settings.sweep_budget:
+            rounds.append(self._round(clock, now))
+        return SweepSummary(
+            open=rounds[0].open,
+            due=sum(one.due - one.left for one in rounds) + rounds[-1].left,
+            quiet=rounds[0].quiet,
+            left=rounds[-1].left,
+        )
+
+    def _round(self, clock: Callable[[], datetime], begun: datetime) -> SweepSummary:
+        """Advance what is due now, until a round or the sweep that began then is over."""
+        now = clock()
         rows = self._store.open_rows()
         due = in_fair_order([row for row in rows if row.next_check_at <= now])
         if not due:
             return SweepSummary(open=len(rows), due=0, quiet=0, left=0)
 
         def in_time() -> bool:
-            return clock() - now < self._settings.sweep_budget
+            return clock() - begun < self._settings.sweep_budget
 
         with ThreadPoolExecutor(self._settings.sweep_threads, "sweep") as pool:
             news = self._watch.look(rows, now, pool)
@@ -179,9 +196,11 @@ class Reconciler:
             taken = list(pool.map(lambda row: self._load(row, now) if in_time() else None, due))
             requests = [stored for stored in taken if stored is not None]
             views = self._views(requests, now, news)
+            # From here on, so that a round always gets something done.
+            over = clock() + _ROUND
 
             def run(stored: StoredRequest) -> bool:
-                if not in_time():
+                if not in_time() or clock() >= over:
                     return False
                 self._run(stored, view=views[stored.record.request.vault.key], clock=clock)
                 return True
