@@ -1,4 +1,4 @@
-"""The triggers. Everything they do is in `restore_core`; nothing else knows the Functions host."""
+"""The triggers. They call `restore_core`, and no other module uses the Functions library."""
 
 import functools
 import hashlib
@@ -31,19 +31,19 @@ _QUEUES_OWN = frozenset(
         "queuetrigger",
     }
 )
-"""What the host tells of a message beside its text, in small letters."""
+"""The names of the values that the host passes beside a message's text, in small letters."""
 _MAY_NAME_ONE = re.compile(rf"\b({'|'.join(sorted(_QUEUES_OWN))})\b|\\u", re.IGNORECASE)
 
 
 @functools.cache
 def engine() -> Reconciler:
-    """Build the engine at first use: an app whose settings are wrong still loads, and says so."""
+    """Build the engine at first use, so that an app with wrong settings still loads and says so."""
     return build(os.environ)
 
 
 @functools.cache
 def intake() -> Intake:
-    """Build what answers HTTP at first use, apart from the engine: it needs no way to ARM."""
+    """Build the HTTP intake at first use, apart from the engine: it needs no access to ARM."""
     return build_intake(os.environ)
 
 
@@ -51,7 +51,7 @@ def intake() -> Intake:
     arg_name="message", queue_name="%RESTORE_REQUEST_QUEUE%", connection="RestoreStorage"
 )
 def accept_request(message: func.QueueMessage) -> None:
-    """Take a message off the request queue. An exception brings the message back."""
+    """Handle a message of the request queue. After an exception the host delivers it again."""
     now = datetime.now(UTC)
     engine().handle(translated(message, now), now)
 
@@ -60,17 +60,17 @@ def accept_request(message: func.QueueMessage) -> None:
     arg_name="message", queue_name="%RESTORE_REQUEST_POISON_QUEUE%", connection="RestoreStorage"
 )
 def accept_poisoned_request(message: func.QueueMessage) -> None:
-    """Take the copy of a message that failed too often: it gets an answer, too."""
+    """Handle the copy of a message that failed too often, so that it gets an answer, too."""
     now = datetime.now(UTC)
     engine().handle_poisoned(translated(message, now), now)
 
 
 def translated(message: func.QueueMessage, now: datetime) -> Message:
-    """Put the host's message into the product's words.
+    """Convert the host's message to ours.
 
-    The host lays the top-level fields of a plain JSON text over what the queue says: a sender's
-    `id` arrives as the message's. Nothing that a sender can set is taken for the queue's word, so
-    such a message gets an id that follows from its text, and our own time.
+    In a plain JSON text, top-level fields replace the queue's own values: a sender's `id` arrives
+    as the message's id. A sender must not be able to set these values, so such a message gets an
+    id derived from its text, and our own time.
     """
     body = message.get_body()
     if may_bind_over(body):
@@ -85,14 +85,14 @@ def translated(message: func.QueueMessage, now: datetime) -> Message:
 
 
 def may_bind_over(body: bytes) -> bool:
-    """Tell whether the host may have taken a text's fields for the queue's own values."""
+    """Tell whether fields of the text may have replaced the queue's own values."""
     text = body.decode("utf-8", "replace").strip()
     if not (text.startswith("{") and text.endswith("}")):
         return False
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError):
-        # The host's reader takes more than ours, such as names in single quotes, or in none.
+        # The host's reader accepts more than ours, such as names in single quotes or without any.
         return _MAY_NAME_ONE.search(text) is not None
     return any(
         name.casefold() in _QUEUES_OWN and value is not None and not isinstance(value, list)
@@ -108,32 +108,32 @@ def sweep_open_requests(timer: func.TimerRequest) -> None:  # noqa: ARG001  (the
 
 @app.route(route="restores", methods=["POST", "OPTIONS"])
 def post_restore(req: func.HttpRequest) -> func.HttpResponse:
-    """Take a request by HTTP."""
+    """Accept a request by HTTP."""
     return answered(req, Intake.post_restore)
 
 
 @app.route(route="restores/{id}/cancel", methods=["POST"])
 def post_cancel(req: func.HttpRequest) -> func.HttpResponse:
-    """Take a cancel by HTTP."""
+    """Accept a cancel by HTTP."""
     return answered(req, Intake.post_cancel)
 
 
 @app.route(route="alerts", methods=["POST", "OPTIONS"])
 def post_alert(req: func.HttpRequest) -> func.HttpResponse:
-    """Take an alert by HTTP; this function's own key opens nothing else."""
+    """Accept an alert by HTTP; this function's own key opens no other function."""
     return answered(req, Intake.post_alert)
 
 
 @app.route(route="restores/{id}", methods=["GET"])
 def get_restore(req: func.HttpRequest) -> func.HttpResponse:
-    """Tell how far a request is."""
+    """Return the state of a request."""
     return answered(req, Intake.get_restore)
 
 
 def answered(
     req: func.HttpRequest, route: Callable[[Intake, HttpRequest], HttpAnswer]
 ) -> func.HttpResponse:
-    """Put the host's request into the product's words, and the answer into the host's."""
+    """Convert the host's request to ours, run a route, and convert its answer to the host's."""
     request = HttpRequest(
         method=req.method,
         path=dict(req.route_params),
@@ -143,7 +143,7 @@ def answered(
     )
     try:
         answer = route(intake(), request)
-    except Exception:  # noqa: BLE001  (whatever it is, the sender gets an answer)
+    except Exception:  # noqa: BLE001  (after any error the sender gets an answer)
         _log.exception("%s: cannot be handled", req.method)
         answer = broken()
     return func.HttpResponse(

@@ -1,4 +1,4 @@
-"""Runs the app with no Azure: storage, a vault emulator, a Functions host, a demo.
+"""Runs the app without Azure: storage, a vault emulator, a Functions host, a demo.
 
 Nothing in here is deployed.
 """

@@ -1,8 +1,8 @@
 """Child processes that never outlive the process that started them.
 
-Each child gets a session of its own, so that a terminal's Ctrl-C reaches the parent alone and the
-parent decides the order of the end. On Linux the kernel ends the child when the parent dies, even
-by SIGKILL; elsewhere only a parent that ends in order takes its children with it.
+Each child gets a session of its own, so that a terminal's Ctrl-C reaches the parent alone, which
+then ends its children in order. On Linux the kernel ends the child when the parent dies, even by
+SIGKILL; on other systems the children of a killed parent stay.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """Everything that the app needs, on this machine: Azurite, the vault emulator and the host.
 
-`Stack` starts them on free ports and ends them in order. It restarts nothing by itself; tests,
-`local.up` and the demo end and start the host with it, or with the files in its data folder:
-`host.settings.json`, a local settings file that `python -m local.host --settings` takes.
+`Stack` starts them on free ports and ends them in order. It restarts no process by itself; tests,
+`local.up` and the demo end and start the host through it, or start another host with
+`python -m local.host --settings` and the file `host.settings.json` in its data folder.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Azurite, the storage emulator, as a child process.
 
-Knows how Azurite is started, when it serves and how it ends without losing data. Azurite takes
-ports from the system and tells them, so that two of them never race for one.
+It is started, watched until it serves, and ended without losing data. Azurite takes free ports from
+the system and prints them, so that two processes never race for one.
 """
 
 import contextlib

@@ -1,13 +1,12 @@
-"""`python -m local.up`: the whole product on this machine, until it is told to end.
+"""`python -m local.up`: the whole product on this machine, until SIGINT or SIGTERM.
 
-When all serve, one line of JSON on standard output says where; everything else goes to standard
-error. SIGINT or SIGTERM ends it all. A child that ends by itself is reported and not replaced:
-another host on the same stack takes the command that is printed on standard error. Its settings
-are in a file, and as always a variable of the environment wins over it.
+When all processes serve, one line of JSON on standard output says where; all other output goes to
+standard error. A child that ends by itself is reported and not replaced. To start another host on
+the same stack, run the command that is printed on standard error; its settings are in a file,
+which a variable of the environment overrides.
 
-With `--restart` a host that ends by itself is started again, as the platform does it, on the same
-address. Each time the whole line of JSON is printed once more, with the new pid: the last line is
-the one that holds.
+With `--restart` a host that ends by itself is started again on the same address, as the platform
+does it. Each time the whole line of JSON is printed again with the new pid: the last line is valid.
 """
 
 import argparse

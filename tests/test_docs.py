@@ -52,7 +52,7 @@ def json_blocks() -> list[Any]:
 
 
 @pytest.mark.parametrize("text", json_blocks())
-def test_every_example_is_a_message_that_the_app_reads_or_an_event_of_its_words(text: str) -> None:
+def test_every_example_is_a_readable_message_or_an_event_of_the_app(text: str) -> None:
     example = json.loads(text)
     if "specversion" not in example:
         assert isinstance(read_message(text.encode()), RestoreRequest | CancelRequest)

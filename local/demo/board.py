@@ -1,7 +1,4 @@
-"""What the viewer sees: a table in place on a terminal, lines of text anywhere else.
-
-Knows rows and words. Refuses to know where they come from.
-"""
+"""Shows the demo: a table that is redrawn in place on a terminal, lines of text anywhere else."""
 
 from __future__ import annotations
 

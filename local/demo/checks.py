@@ -1,6 +1,6 @@
-"""What must be true at the end, each as a sentence that says whether it is.
+"""The checks at the end of the demo: each is a sentence, and whether it is true.
 
-Knows files, events and the emulator's jobs as they were found. Refuses to wait or to read queues.
+The files, events and jobs that they judge were collected before; nothing is waited for here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The night of the demo: a folder is deleted, alerts fire, and a plan answers them.
 
-Knows the file of plans and alerts in the common alert schema, as Azure Monitor sends them. The id
-of the request that comes of an alert is worked out here, not by the code that accepts it.
+The alerts have the common alert schema, as Azure Monitor sends them. The id of an alert's request
+is computed here, and not by the code that accepts the alert, so that the demo checks that code.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The app from outside: its queues and tables, as anybody may use them.
-
-Knows their names and what stands in them. Refuses to know the app.
-"""
+"""The app from outside: its queues and tables, read and written without the app's own code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""The demo from beginning to end.
+"""The demo from beginning to end: start, a day with requests, a night with alerts, check, sum up.
 
-Knows the order of things: start, a day with requests, a night with alerts, check, sum up.
-Everything that was started is ended, however it comes out.
+Every process that was started is ended, also after an error.
 """
 
 from __future__ import annotations

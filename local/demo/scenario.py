@@ -1,7 +1,7 @@
-"""What the demo damages, what it asks for, and which files that must bring back.
+"""The damage of the demo, the requests that repair it, and the files that they must restore.
 
-Knows the sample of the vault emulator and where an emulator keeps files. What a request must write
-is worked out here from the recovery points alone, not by the code that restores.
+The expected files are computed here from the emulator's recovery points alone, and not by the code
+that restores, so that the demo checks that code.
 """
 
 from __future__ import annotations

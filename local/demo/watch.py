@@ -1,6 +1,6 @@
-"""Sending messages and watching until each of them is answered.
+"""Sends the demo's messages when they are due, and shows them until each is answered.
 
-Knows when a message is due and what the board is to show. Refuses to judge what came of it.
+`checks` judges the answers.
 """
 
 from __future__ import annotations

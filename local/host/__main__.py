@@ -1,15 +1,15 @@
 """`python -m local.host`: run a function app as `func start` would.
 
-Prints `ready http://127.0.0.1:PORT` on standard output when its listeners run; everything else,
-what functions print included, goes to standard error.
+Prints `ready http://127.0.0.1:PORT` on standard output when its listeners run; all other output,
+the functions' own included, goes to standard error.
 
-SIGTERM or SIGINT: no more work is taken, what runs may finish, the exit code is 0. The real host
-waits for it without a limit, until the platform ends it. The 30 seconds of `--grace` are our
-choice, so that a function that hangs does not keep a terminal.
+After SIGTERM or SIGINT no new work is taken, running functions may finish, and the exit code is 0.
+The real host waits for them without a limit, until the platform ends it. Here `--grace` limits the
+wait to 30 seconds, so that a function that hangs does not block a terminal.
 
 After SIGKILL the leases run out: another host gets the messages after up to 10 minutes, and the
-timers after up to 2. Storage that cannot be reached for about 25 seconds ends the process with 134,
-as it ends the real one; nothing here starts it again (`local.up --restart` does).
+timers after up to 2. When storage cannot be reached for about 25 seconds, the process ends with
+134, as the real one does; only `local.up --restart` starts it again.
 """
 
 import argparse

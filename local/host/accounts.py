@@ -1,7 +1,6 @@
-"""Where storage is: the account behind a connection's name, and clients for it.
+"""The storage account behind a connection's name, and clients for it.
 
-The clients never retry by themselves: `local.host.patience` does, for as long as the real host's
-client would.
+The clients do not retry; `local.host.patience` does, for as long as the real host's client would.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """The function app, indexed and invoked by the real Python worker library.
 
-The library takes the same calls in the same order as from the host on Azure. It indexes once per
-process, keeps its state in globals and runs asynchronous functions on the loop it is called from,
-so there is one Worker in a process and one loop in a thread of its own.
+The library gets the same calls in the same order as from the host on Azure. It indexes once per
+process, keeps its state in globals and runs asynchronous functions on the loop that calls it, so a
+process has one Worker, with one loop in a thread of its own.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""What a queue function is told of its message beside the text.
+"""The values that a queue function gets beside its message's text.
 
-The real host starts with what the queue knows, and then lays over it each top-level field of a
-text that is a JSON object, by name and in any case: a sender's `id` takes the place of the queue
-message's. Values arrive as texts, as the host's JSON library writes them, which turns a time such
-as `2026-01-31T12:00:00Z` into `01/31/2026 12:00:00`.
+The real host starts with the queue's own values. If the text is a JSON object, each of its
+top-level fields then replaces the value of the same name, in any case: a sender's `id` replaces
+the queue's. Values arrive as the host's JSON library writes them, which turns a time such as
+`2026-01-31T12:00:00Z` into `01/31/2026 12:00:00`.
 """
 
 import json

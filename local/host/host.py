@@ -1,4 +1,4 @@
-"""The listeners of one app: what starts and ends them, and what the host cannot live with."""
+"""The listeners of one app: how they start and end, and which errors end the host."""
 
 import hashlib
 import json

@@ -1,8 +1,8 @@
 """The right to run a timer: a lease on a blob, one for each timer function.
 
 Of several hosts on one storage, one runs a timer and renews its lease at half its length; the
-others ask again and again. A host that ends in order gives the lease back. After one that was
-killed it runs out first, so that another host takes over after up to twice the length: two
+others ask for it again and again. A host that ends in order releases the lease. After a host was
+killed, its lease must run out first, so another host takes over after up to twice the length: two
 minutes, unless `--lease` shortens it.
 """
 

@@ -1,9 +1,8 @@
-"""Runs the app of a package: what `make package` has built, unpacked into a temporary folder.
+"""Runs the app of a package that `make package` has built, unpacked into a temporary folder.
 
-Python finds modules where it looked first, and the host itself has imported some of the app's
-packages from this project's environment by the time that it reads its command line. So the host is
-started again in the same process, with the package's own folder before everything else: what runs
-is then what was packed.
+When the host reads its command line, it has already imported some of the app's packages from this
+project's environment. So it starts itself again in the same process, with the package's folder
+first on the path, and then runs exactly the modules of the package.
 """
 
 import argparse

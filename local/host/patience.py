@@ -1,9 +1,9 @@
-"""How long a call of storage is tried, and what is done when that was not enough.
+"""How long a call to storage is tried, and how the host ends when storage stays away.
 
-The client of the real host tries each call six times in about 25 seconds. A call that has then
-reached nobody is an exception that nothing in the host handles, so the host's process ends, and
-the platform starts another one. Messages that were in work stay under their lease until it runs
-out.
+The client of the real host tries each call six times in about 25 seconds. If storage has not
+answered by then, it raises an exception that the host does not handle: the host's process ends, and
+the platform starts another one. Messages that were being handled stay under their lease until it
+runs out.
 """
 
 import random

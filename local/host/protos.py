@@ -1,8 +1,7 @@
-"""The messages that the worker library reads and builds.
+"""The messages that the worker library reads and builds; it gets this module as its `protos`.
 
-On Azure these are protocol buffer classes; the library only ever calls them with keyword arguments
-and reads attributes, so plain values do. Names and defaults are therefore the protocol's, not ours.
-The library is handed this module as its `protos`.
+On Azure these are protocol buffer classes. The library only calls them with keyword arguments and
+reads attributes, so plain classes suffice. Names and defaults are the protocol's, not ours.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,8 @@
-"""Queue triggers: what the host does with a queue around the calls of a function.
+"""Queue triggers: how the host takes, renews, deletes and puts aside messages around a function.
 
 A message is taken with a lease, which is renewed at half its length for as long as the function
-runs. `visibilityTimeout` of host.json is something else: the wait after a failure. Message texts
-are read and copied as they stand; decoding is done here, so that a text that does not decode can
-still be put aside unchanged.
+runs. `visibilityTimeout` of host.json is only the wait after a failure. Message texts are read and
+copied unchanged and decoded here, so that a text that cannot be decoded can still be put aside.
 """
 
 import base64

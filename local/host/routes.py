@@ -1,4 +1,4 @@
-"""HTTP on the way to a function and back: routes, requests and responses as the worker has them."""
+"""Converts HTTP requests and responses to the worker's form and back, and finds the route."""
 
 import re
 from collections.abc import Mapping, Sequence

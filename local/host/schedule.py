@@ -1,9 +1,9 @@
 """NCRONTAB: when a timer fires.
 
 `{second} {minute} {hour} {day} {month} {day of week}`, or five fields with the second 0. All fields
-must match: unlike in cron, a day of the month *and* a day of the week restrict each other. What the
-real host's parser takes is taken: a reversed range is turned round (`FRI-MON` is Monday to Friday),
-`*/0` is `*`, and of the names that begin with a text the first one is meant (`j` is January).
+must match: unlike in cron, a day of the month *and* a day of the week restrict each other. The same
+oddities are accepted as by the real host's parser: a reversed range is turned round (`FRI-MON` is
+Monday to Friday), `*/0` is `*`, and a prefix stands for the first name with it (`j` is January).
 """
 
 import re

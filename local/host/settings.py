@@ -1,7 +1,7 @@
-"""What host.json, local.settings.json and the environment say.
+"""The settings of host.json, local.settings.json and the environment.
 
-All problems of a file are reported at once. Only what this host acts on is read; the rest of
-host.json is the business of the real one.
+All problems of a file are reported at once. Settings of host.json that only the real host uses are
+not read.
 """
 
 import json

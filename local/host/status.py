@@ -1,4 +1,4 @@
-"""What is remembered of a timer between two processes, in a blob as on Azure."""
+"""The state of a timer that outlives a process: a blob, as on Azure."""
 
 import contextlib
 import json

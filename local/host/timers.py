@@ -1,10 +1,10 @@
 """Timer triggers: when a function runs.
 
-Runs never overlap. The next run is due at the first tick after the *start* of the last one: when
-that tick has passed by the end of the run, the next run follows at once, and all the ticks in
-between are that one run. So a function that takes longer than its interval never rests. A tick that
-was missed while no host ran is made up for by one run that is past due. Schedules that fire within
-a minute are not remembered, as on Azure.
+Runs never overlap. The next run is due at the first tick after the *start* of the last one. If that
+tick has passed when the run ends, one run follows at once for all the ticks that have passed, so a
+function that takes longer than its interval runs without a pause. Ticks that were missed while no
+host ran lead to one run that is past due. As on Azure, no state is kept of schedules that fire
+more often than once a minute.
 """
 
 import json

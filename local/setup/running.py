@@ -1,4 +1,4 @@
-"""Runs the installers, and turns what they say when they fail into a sentence that helps."""
+"""Runs the installers, and turns the output of one that failed into a sentence that helps."""
 
 from __future__ import annotations
 

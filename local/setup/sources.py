@@ -1,9 +1,9 @@
 """Where packages come from on this machine, told to pip, uv and npm alike.
 
-A machine behind a proxy or a mirror says so in pip's configuration or in the usual variables, often
-to one tool only. What is said to one is passed on to the others where they have no word of their
-own. Everything else in those configurations (constraints, a target folder, `user`) is left out: the
-lock decides what is installed, and such settings could only make it fail.
+On a machine behind a proxy or a mirror, pip's configuration or the usual variables name it, often
+for one tool only. The sources of one tool are passed on to each other tool that has none. All other
+settings (constraints, a target folder, `user`) are left out: the lock decides what is installed,
+and such settings could only make the installation fail.
 """
 
 from __future__ import annotations

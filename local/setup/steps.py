@@ -1,8 +1,8 @@
 """The set-up, step by step: an empty environment, the installer, the packages, Azurite.
 
-A set-up is all or nothing: the mark of a finished one is taken away first and written last, and a
-run that finds no mark, or the mark of other inputs, starts from an empty environment. What was
-fetched before is taken from the caches, without a question to the network.
+A set-up is all or nothing. The mark of a finished one is deleted first and written last, and a run
+that finds no mark, or the mark of other inputs, starts from an empty environment. Files that were
+fetched before come from the caches, without a request to the network.
 """
 
 from __future__ import annotations

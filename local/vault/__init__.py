@@ -1,6 +1,6 @@
 """An emulator of Azure Backup for Azure Files: Recovery Services vaults over folders of files.
 
-An independent reading of what the service does; it shares no code with the product that it tests.
+It shares no code with the product that it tests, so that a mistake of one shows in the other.
 
     with VaultEmulator(root, EmulatorOptions(time_scale=100)) as vault:
         requests.get(vault.url + …)

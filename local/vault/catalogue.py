@@ -1,4 +1,4 @@
-"""What the vaults know: vaults, protected items and recovery points, in `DIR/vaults.json`.
+"""The content of the vaults: protected items and recovery points, from `DIR/vaults.json`.
 
 The file is meant to be read and written by people and tests::
 

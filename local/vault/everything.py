@@ -1,4 +1,4 @@
-"""A root with every kind of item and point that a client may meet, for tests.
+"""Makes a root folder for tests with every kind of item and point that a client may meet.
 
 To the sample it adds, in the same vault: a second item called `azurefiles` (of another account), an
 item whose protection was stopped, one scheduled for deletion, and one whose points are kept as

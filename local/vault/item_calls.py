@@ -1,4 +1,4 @@
-"""Calls that only look at the catalogue: items, recovery points, containers, resource guards."""
+"""Calls that only read the catalogue: items, recovery points, containers, resource guards."""
 
 from __future__ import annotations
 

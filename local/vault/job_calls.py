@@ -1,4 +1,4 @@
-"""Looking at jobs and cancelling them."""
+"""Calls that read jobs and cancel them."""
 
 from __future__ import annotations
 

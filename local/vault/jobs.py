@@ -1,8 +1,8 @@
 """Jobs, their operations, and the journal that lets a restarted emulator go on.
 
-Jobs live in memory, ordered by start; each change is appended as one line to a journal, whose last
-line for an id counts. The journal is rewritten when the emulator starts. Nothing here copies
-files or looks at a clock: the runner does.
+Jobs are kept in memory, ordered by start. Each change is appended as one line to a journal, in
+which the last line for an id counts; the journal is rewritten when the emulator starts. The runner
+copies files and reads the clock.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The log of the calls that came in: for tests, and for `/_emulator/log`."""
+"""The log of all calls to the emulator, for tests and for `/_emulator/log`."""
 
 from __future__ import annotations
 

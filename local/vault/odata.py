@@ -1,8 +1,8 @@
 """The `$filter` of lists: `key eq 'value' and key eq 'value'`, and nothing else.
 
 Times come on a 12-hour clock, `2026-01-05 12:00:00 AM`; midnight is also sent as `00:00:00 AM`.
-Nobody has shown ISO 8601 being accepted here, so it is refused: a client that relies on it fails
-here rather than in production.
+No recording shows that the service accepts ISO 8601 here, so it is refused: a client that relies on
+it fails here and not in production.
 """
 
 from __future__ import annotations

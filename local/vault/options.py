@@ -1,4 +1,4 @@
-"""What can be set about the emulated service. Times are in service seconds: before `time_scale`."""
+"""The options of the emulated service. Times are in seconds of the service, before `time_scale`."""
 
 from __future__ import annotations
 

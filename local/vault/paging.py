@@ -1,6 +1,6 @@
-"""Pages: `value`, and a `nextLink` to follow as it stands while there is more.
+"""Pages of a list: `value`, and while there is more, a `nextLink` to follow unchanged.
 
-How large the service's pages are and what its tokens hold is not established. These tokens are
+The size of the service's pages and the content of its tokens are not known. These tokens are
 opaque, and a link keeps the query that it continues.
 """
 

@@ -1,4 +1,4 @@
-"""Answers and their headers: what every year of the service puts around a body."""
+"""Answers and their headers, as the service of each year puts them around a body."""
 
 from __future__ import annotations
 

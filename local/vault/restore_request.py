@@ -1,8 +1,8 @@
-"""Reading the body of a restore POST: what the service refuses at once, with HTTP 400.
+"""Reads the body of a restore POST, and refuses with HTTP 400 what the service refuses at once.
 
-The published model makes every field but `objectType` optional; what is demanded here was read off
-the requests that the service accepted. Codes and texts of the refusals are not established except
-BMSUserErrorInvalidInput.
+In the published model every field but `objectType` is optional; the fields that are demanded here
+are those of all requests that the service accepted. Of the refusals' codes and texts only
+BMSUserErrorInvalidInput is known.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Paths of the service: which call a request is, and the names in it.
+"""The paths of the service: find the call of a request, and the names in its path.
 
-ARM compares paths without case and takes `;` and `%3B` alike.
+ARM compares paths ignoring case, and `;` and `%3B` are the same.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The one thread that carries restores out: copying, ending, cancelling, each when it is due.
 
-A job's files are copied over its whole duration rather than at once, so that a cancel, or the end
-of the emulator, finds a restore half done. The number of steps done is kept with the job, and the
-plan of a restore is the same every time, so a restarted emulator goes on where it was.
+A job's files are copied over its whole duration and not at once, so that a cancel, or the end of
+the emulator, finds a restore half done. The job stores the number of steps done, and the steps of a
+restore are the same every time, so a restarted emulator goes on where it ended.
 """
 
 from __future__ import annotations

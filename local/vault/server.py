@@ -1,4 +1,4 @@
-"""Sockets: reading calls, writing answers, and breaking both as faults say."""
+"""The sockets: reads calls, writes answers, and breaks both as the faults demand."""
 
 from __future__ import annotations
 

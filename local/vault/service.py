@@ -1,4 +1,4 @@
-"""The service's front door: who may call, which vault is meant, and which call answers."""
+"""The entry of the service: checks the token, finds the vault, and runs the call."""
 
 from __future__ import annotations
 

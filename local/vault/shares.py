@@ -1,8 +1,8 @@
-"""File shares as folders: what a restore has to write, and writing it.
+"""File shares as folders: finds the files that a restore has to write, and writes them.
 
-A file appears whole or not at all (written beside the shares, then renamed). Nothing is read or
-written outside the two roots, whatever links lie inside the shares. A restore never deletes: what
-the recovery point does not hold stays.
+A file appears whole or not at all: it is written beside the shares, then renamed. No file outside
+the two roots is read or written, even through links inside the shares. A restore never deletes:
+files that the recovery point lacks stay.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What faults make of a call: the service's part, the answer's part and the line's part."""
+"""Applies faults to a call: to the service's work, to the answer, and to the connection."""
 
 from __future__ import annotations
 

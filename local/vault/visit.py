@@ -1,7 +1,7 @@
-"""One call on its way through the service: what it may use, and the things that its path names.
+"""One call to the service: the parts that it may use, and the resources that its path names.
 
-Where no source tells what the service answers (for an unknown job, say), the refusal is a
-plausible one and its place says so.
+Where no source tells the service's answer, as for an unknown job, a plausible refusal is given, and
+a comment there says so.
 """
 
 from __future__ import annotations

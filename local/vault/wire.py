@@ -1,4 +1,4 @@
-"""JSON bodies as the service writes them, by era. Absent fields are absent, never null."""
+"""JSON bodies as the service writes them, by era. A field without a value is left out, not null."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class Reconciler:
             self.handle(message, now)
         except StoreError:
             raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, the sender gets an answer)
+        except Exception as error:  # noqa: BLE001  (after any error the sender gets an answer)
             _log.exception("message %s: cannot be handled", message.id)
             text = (
                 f"The message could not be handled: {type(error).__name__}. It was tried "

@@ -348,7 +348,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (ResourceExistsError, ResourceModifiedError) as error:
-        raise Conflict("the entity was changed by somebody else") from error
+        raise Conflict("another instance changed the entity first") from error
     except ResourceNotFoundError as error:
         _reraise_without_table(error)
         raise Conflict("the entity is gone") from error

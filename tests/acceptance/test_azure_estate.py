@@ -119,7 +119,7 @@ def test_backup_data_that_is_soft_deleted_is_told_and_does_not_stop_the_rest(
     assert left(azure.world) == []
 
 
-def test_a_vault_that_azure_holds_on_to_is_told_and_the_accounts_go_all_the_same(
+def test_a_vault_that_azure_keeps_is_reported_and_the_accounts_are_deleted(
     azure: FakeAzure, tmp_path: Path
 ) -> None:
     azure.world.soft_delete = azure.world.keeps_container = True

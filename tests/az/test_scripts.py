@@ -246,7 +246,7 @@ def test_the_script_for_the_queue_sends_the_request_to_stay(calls: list[Call]) -
 
 
 @of("topic_to_queue.sh")
-def test_the_topic_may_add_to_the_queue_that_it_delivers_to_and_to_no_other(
+def test_the_topic_may_add_to_its_own_queue_only(
     calls: list[Call],
 ) -> None:
     (role,) = [call for call in calls if call.command == "az role assignment create"]

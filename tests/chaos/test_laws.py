@@ -103,7 +103,7 @@ def test_another_body_under_a_used_id_must_be_rejected(facts: Facts) -> None:
     assert laws(replace(facts, sent=sent, texts=texts)) == set()
 
 
-def test_the_answer_to_a_poison_copy_counts_once_for_the_message_it_was_made_of(
+def test_the_answer_to_a_poison_copy_counts_once_for_its_message(
     facts: Facts,
 ) -> None:
     texts = [*facts.texts[:2], _rejected("a copy has an id of its own", "Unreadable")]

@@ -168,7 +168,7 @@ def orders(sample: Path) -> tuple[Order, ...]:
     return scenario.orders(sample)
 
 
-def test_the_orders_are_the_four_shapes_and_differ_in_all_that_a_sender_can_choose(
+def test_the_orders_cover_the_four_shapes_and_every_choice_of_a_sender(
     sample: Path, orders: Sequence[Order]
 ) -> None:
     shapes = {
@@ -315,7 +315,7 @@ def test_files_that_changed_appeared_or_went_are_found(
     assert snapshot.name in said_no(checks.nothing_else_changed(before, gone, orders))
 
 
-def test_a_terminal_gets_a_table_in_place_and_anything_else_a_line_for_each_change(
+def test_a_terminal_gets_a_table_and_other_outputs_a_line_per_change(
     orders: Sequence[Order],
 ) -> None:
     row = Row(order=orders[0], files=300)

@@ -64,7 +64,7 @@ def await_waiting(outside: Outside, request_id: str, why: str) -> Json:
     return awaited(look, seconds=PATIENCE, what=f"{request_id} waiting for {why}")
 
 
-def test_what_the_file_allows_runs_and_what_it_does_not_is_refused_by_its_rule(
+def test_the_file_allows_one_restore_and_a_rule_refuses_the_other(
     town: Town, outside: Outside
 ) -> None:
     allowed, forbidden = town.share(), town.share()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from restore_core import __version__
 from tests.patience import PATIENCE
 from tests.stack.estate import Share
 from tests.stack.outside import Json, Outside, awaited, encoded
@@ -176,7 +177,8 @@ def test_each_envelope_ends_as_the_right_event(
         *("requestId", "phase", "reason", "requestedAt", "acceptedAt", "triggeredAt"),
         *("finishedAt", "jobIds", "recoveryPoint"),
     }
-    assert state == {**{name: event["data"][name] for name in shown}, "event": event["id"]}
+    told = {name: event["data"][name] for name in shown}
+    assert state == {**told, "event": event["id"], "appVersion": __version__}
 
 
 def test_a_cloud_event_in_binary_mode_is_the_structured_one(

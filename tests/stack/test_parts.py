@@ -76,7 +76,7 @@ def test_every_file_is_as_in_its_recovery_point_after_two_parts(
     assert counted >= {"parts-here", "parts-here~2", "parts-there", "parts-there~2"}
 
 
-def test_a_host_that_is_killed_between_the_parts_goes_on_with_the_second_after_its_start(
+def test_a_host_killed_between_parts_goes_on_with_the_second(
     town: Town, outside: Outside, crowded: Iterator[Share]
 ) -> None:
     share = next(crowded)
@@ -97,7 +97,7 @@ def test_a_host_that_is_killed_between_the_parts_goes_on_with_the_second_after_i
     assert_restored_in_two_parts(town, share, wanted, end)
 
 
-def test_a_host_that_is_killed_while_it_waits_for_the_second_202_adopts_that_job(
+def test_a_host_killed_before_the_second_202_adopts_that_job(
     town: Town, outside: Outside, crowded: Iterator[Share]
 ) -> None:
     share = next(crowded)

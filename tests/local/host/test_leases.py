@@ -108,7 +108,7 @@ def test_timers_are_leased_one_by_one_under_the_real_hosts_names(
     assert {blob.size for blob in blobs.values()} == {0}
 
 
-def test_a_host_takes_a_timer_over_when_the_lease_of_a_killed_one_ran_out(hosts: Hosts) -> None:
+def test_a_host_takes_over_a_timer_once_a_killed_hosts_lease_expires(hosts: Hosts) -> None:
     hosts.write(TICKING)
     first = hosts.start("--lease", "2")
     eventually(hosts.recorded)

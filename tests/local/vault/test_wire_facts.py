@@ -64,7 +64,7 @@ def test_03_times_have_up_to_seven_digits_and_no_trailing_zero(arm: Arm) -> None
     assert len({len(text) for text in texts}) > 1
 
 
-def test_03_the_end_of_an_operation_in_progress_is_the_year_one_without_a_zone(
+def test_03_an_operation_in_progress_ends_in_the_year_one_without_zone(
     serve: Serve,
 ) -> None:
     arm = serve(**SLOW)

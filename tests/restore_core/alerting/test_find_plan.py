@@ -239,7 +239,7 @@ def test_the_request_of_a_plan_with_every_field() -> None:
 
 
 @pytest.mark.parametrize("fired", ["2026-05-04T08:05:00Z", "2026-05-04T07:00:00Z"])
-def test_a_clock_may_be_a_little_ahead_and_an_alert_as_old_as_the_plan_allows(fired: str) -> None:
+def test_an_alert_may_be_slightly_early_or_exactly_as_old_as_allowed(fired: str) -> None:
     assert request_of(plan_of(), alert_of(firedDateTime=fired)).request_id == ID
 
 

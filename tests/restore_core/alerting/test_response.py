@@ -337,7 +337,7 @@ def test_a_thousand_alerts_and_a_thousand_copies_are_one_restore(world: World) -
     world.check_laws()
 
 
-def test_copies_of_the_alert_that_started_it_cost_nothing_once_a_later_one_was_seen_to(
+def test_copies_of_the_first_alert_cost_nothing_after_a_folded_one(
     world: World,
 ) -> None:
     body = alert(world, "a0")
@@ -497,7 +497,7 @@ SINCE: dict[str, Callable[[World, bool], None]] = {
 
 @pytest.mark.parametrize("dry", [False, True])
 @pytest.mark.parametrize("since", SINCE)
-def test_an_alert_whose_request_was_made_is_that_request_whatever_the_plans_say_by_now(
+def test_an_alert_stays_its_request_when_the_plans_change(
     world: World, since: str, dry: bool
 ) -> None:
     world.plans = plans({"dryRun": dry})
@@ -1055,7 +1055,7 @@ def test_a_queue_that_was_allowed_stays_so_for_that_request(world: World) -> Non
     assert world.end_of("r2")["rule"] == "replyQueues"
 
 
-def test_an_event_that_is_sent_again_goes_to_the_same_queue_with_the_same_bytes(
+def test_an_event_is_sent_again_to_the_same_queue_byte_for_byte(
     world: World,
 ) -> None:
     world.guards = guards(reply_queues=(REPLIES,))

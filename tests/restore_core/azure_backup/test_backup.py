@@ -655,7 +655,7 @@ def test_a_page_that_is_no_job_is_no_answer(body: Json) -> None:
         backup.job(HARBOUR, OPERATION)
 
 
-def test_jobs_are_listed_from_a_day_before_to_a_day_after_and_never_by_status() -> None:
+def test_jobs_are_listed_with_a_day_around_and_never_by_status() -> None:
     with vault_saying(Reply(body=sample("2026_jobs"))) as (backup, server):
         since = datetime(2026, 5, 4, 13, 5, 9, tzinfo=UTC)
         listing = backup.jobs(HARBOUR, since=since, now=since + timedelta(hours=11))

@@ -278,7 +278,7 @@ def test_a_quota_of_a_read_holds_nothing() -> None:
 # Other instances.
 
 
-def test_other_instances_keep_a_pause_within_half_a_minute_and_a_new_one_at_once() -> None:
+def test_other_instances_keep_a_pause_within_half_a_minute() -> None:
     with line(OK, refused(429, Retry_After="300"), OK) as here:
         first, second = here.host(), here.host()
         assert second.held(f"{vault()}/backupJobs") is None
@@ -691,7 +691,7 @@ def held_targets(town: Town) -> list[str]:
     ]
 
 
-def test_a_quota_lets_the_other_requests_of_the_vault_wait_for_hours_without_a_post(
+def test_after_a_quota_error_other_requests_wait_without_a_post(
     town: Town,
 ) -> None:
     town.fault("restore", kind="status", status=400, code=QUOTA)

@@ -215,7 +215,7 @@ def test_a_202_that_comes_after_another_instance_gave_the_try_up_is_stored(world
     world.check_laws()
 
 
-def test_the_job_of_a_late_202_is_looked_for_beside_the_one_that_is_followed(world: World) -> None:
+def test_the_job_of_a_late_202_is_found_beside_the_followed_one(world: World) -> None:
     """Past the grace nothing is promised; what became of it is still not hidden."""
     world.vaults.list_delay = GRACE + 200
 
@@ -237,9 +237,7 @@ LATE_NO: list[ArmError] = [NotSent("refused"), ArmAnswer(status=400), ArmAnswer(
 
 
 @pytest.mark.parametrize("answer", LATE_NO)
-def test_a_no_that_comes_after_the_try_was_given_up_takes_only_that_try_back(
-    world: World, answer: ArmError
-) -> None:
+def test_a_late_refusal_of_a_try_takes_back_only_that_try(world: World, answer: ArmError) -> None:
     world.vaults.job_seconds = 3600
     world.vaults.fates = [answer]
     when_sent(world, lambda: sweep_by(world, another(world), GRACE + 100))
@@ -403,9 +401,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_an_end_is_written_only_after_one_more_list_and_a_job_on_it_counts_instead(
-    world: World, ending: str
-) -> None:
+def test_a_job_in_one_more_list_counts_instead_of_the_end(world: World, ending: str) -> None:
     given_up(world)
     ENDINGS[ending](world)
     assert world.record("r1").phase is Phase.JOB_IN_PROGRESS

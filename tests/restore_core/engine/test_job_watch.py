@@ -72,9 +72,7 @@ def due_times(world: World) -> dict[str, datetime]:
 
 
 @pytest.mark.parametrize("count", range(1, MANY_JOBS))
-def test_few_jobs_are_read_one_by_one_and_no_list_no_record_and_no_write(
-    world: World, count: int
-) -> None:
+def test_few_jobs_are_read_one_by_one_and_nothing_else(world: World, count: int) -> None:
     run(world, count)
     assert calls_of(world) == {"table.open_rows": 1, "arm.job": count}
 
@@ -86,9 +84,7 @@ def test_many_jobs_are_one_list_and_no_record_and_no_write(world: World, count: 
 
 
 @pytest.mark.parametrize("count", [2, 20])
-def test_a_vault_is_looked_at_once_in_a_job_poll_however_often_a_sweep_comes(
-    world: World, count: int
-) -> None:
+def test_a_vault_is_read_once_in_a_job_poll_despite_more_sweeps(world: World, count: int) -> None:
     run(world, count)
     looks = [sum(calls_of(world, after=5).values()) - 1 for _ in range(24)]
     assert sum(looks) == 4 * (1 if count >= MANY_JOBS else count)
@@ -187,7 +183,7 @@ def test_a_cancel_is_looked_at_though_the_job_runs(world: World) -> None:
     assert len(world.vaults.running()) == 7
 
 
-def test_a_cancel_that_comes_before_the_job_is_seen_is_sent_at_the_next_look(
+def test_a_cancel_before_the_job_is_found_is_sent_afterwards(
     world: World,
 ) -> None:
     world.send(request("r1"))
@@ -223,7 +219,7 @@ def test_an_end_with_two_jobs_is_seen_and_both_are_followed_to_theirs(world: Wor
     assert (end["phase"], end["reason"]) == ("Completed", "DuplicateJobs")
 
 
-def test_a_job_that_never_ends_is_given_up_at_the_tracking_limit_though_it_is_quiet(
+def test_a_quiet_endless_job_is_given_up_at_the_tracking_limit(
     world: World,
 ) -> None:
     world.vaults.job_seconds = 10**9
@@ -367,7 +363,7 @@ def test_every_end_is_announced_once(world: World, count: int) -> None:
     world.check_laws()
 
 
-def test_an_end_is_announced_at_most_a_tick_and_a_job_poll_after_the_job_ended(
+def test_an_end_is_announced_within_a_tick_and_a_job_poll(
     world: World,
 ) -> None:
     run(world, 40)

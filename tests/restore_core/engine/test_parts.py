@@ -469,7 +469,7 @@ def test_a_later_part_that_never_arrived_is_sent_once_more_after_the_grace(world
     assert first != second == third
 
 
-def test_an_answer_that_comes_after_the_end_of_its_part_is_told_and_moves_nothing(
+def test_an_answer_after_its_parts_end_is_logged_and_changes_nothing(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The first instance sleeps over its 202 until the second part runs."""
@@ -553,7 +553,7 @@ def test_each_part_is_counted(world: World) -> None:
     assert world.holders() == {"starts": ["r1", "r1~2", "r1~3"]}
 
 
-def test_a_part_waits_for_the_allowance_and_goes_on_when_a_day_gave_it_back() -> None:
+def test_a_part_waits_for_the_allowance_and_starts_a_day_later() -> None:
     world = World(with_settings(daily_limit_per_share=2, emergency_reserve=0))
     world.send(large(199, target=elsewhere()))
     sweep_until(world, lambda record: record.waiting_for is not None)
@@ -595,7 +595,7 @@ def test_a_count_of_a_crash_is_given_back_when_its_part_is_never_started() -> No
     assert world.holders() == {"starts": ["r1"]}
 
 
-def test_a_count_is_not_given_back_before_it_is_stored_that_its_part_is_not_sent() -> None:
+def test_a_start_is_given_back_after_its_parts_end_is_stored() -> None:
     """One instance cancels between the parts while another one is about to send."""
     world = World(with_settings(daily_limit_per_share=1, emergency_reserve=0))
     world.settings = with_settings()
@@ -801,7 +801,7 @@ def test_the_largest_message_fits_its_entity_in_every_phase(
     assert max(sizes.values()) < MAX_ENTITY_BYTES, sizes
 
 
-def test_a_long_body_is_packed_where_it_is_stored_and_comes_back_to_the_letter(
+def test_a_long_body_is_stored_packed_and_read_back_unchanged(
     world: World,
 ) -> None:
     world.vaults.job_seconds = 600

@@ -495,7 +495,7 @@ def test_a_dry_run_sends_nothing_and_shows_what_the_real_run_sends(world: World)
         world.queue.sent.clear()
 
 
-def test_a_dry_run_that_fails_does_not_take_the_event_id_of_the_real_run(world: World) -> None:
+def test_a_failed_dry_run_leaves_the_real_runs_event_id_free(world: World) -> None:
     world.vaults.missing_shares = {"share-r1"}
     world.send(request(dryRun=True))
     world.pass_time(60)

@@ -477,7 +477,7 @@ def test_no_restore_waits_for_ever_for_an_answer_about_resource_guards(world: Wo
 # The allowance of a day, and answers of the quota class.
 
 
-def test_the_21st_restore_of_a_share_in_a_day_waits_until_a_day_has_passed(world: World) -> None:
+def test_the_21st_restore_of_a_share_in_a_day_waits_a_day(world: World) -> None:
     # The default: 20 a day, of which 4 are kept for emergencies.
     for number in range(16):
         world.send(_one_of_many(f"r{number:02}"))
@@ -800,7 +800,7 @@ def test_a_dry_run_is_planned_while_its_target_is_in_use(world: World) -> None:
     assert world.holders() == before
 
 
-def test_a_dry_run_of_a_share_whose_allowance_is_used_up_is_planned_and_says_so() -> None:
+def test_a_dry_run_says_that_the_allowance_is_used_up() -> None:
     world = World(with_settings(daily_limit_per_share=1))
     world.send(_one_of_many("r1"))
     world.send(_one_of_many("r2", dryRun=True))
@@ -829,7 +829,7 @@ def test_a_dry_run_beyond_a_guards_limit_is_refused_and_says_so(world: World) ->
     assert check["message"] == end["message"]
 
 
-def test_a_dry_run_is_refused_for_what_the_real_run_would_be_refused_for_first(
+def test_a_dry_run_is_refused_by_the_real_runs_first_refusal(
     world: World,
 ) -> None:
     world.guards = guards(maxPerDay=1)

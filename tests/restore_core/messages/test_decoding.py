@@ -119,7 +119,7 @@ def test_a_list_of_any_other_length_is_told_to_come_one_by_one(body: bytes, leng
     assert [(one.path, one.message) for one in raised.value.problems] == [("$", said)]
 
 
-def test_what_is_wrong_in_a_list_of_one_is_named_as_in_the_object_itself() -> None:
+def test_problems_in_a_list_of_one_have_the_paths_of_the_object() -> None:
     body = b'{"a": 1, "a": 2, "b": [NaN, "\\ud800"]}'
     assert read_object(b"[" + body + b"]") == read_object(body)
     assert len(read_object(body)[1]) == 3

@@ -866,7 +866,7 @@ def test_any_json_is_a_request_or_a_rejection(value: object) -> None:
         max_size=4,
     )
 )
-def test_a_good_message_with_any_json_in_any_field_is_a_request_or_a_rejection(
+def test_any_json_in_any_field_gives_a_request_or_a_rejection(
     changes: Json,
 ) -> None:
     judge(json.dumps(request_body(**EVERY_FIELD) | changes).encode())

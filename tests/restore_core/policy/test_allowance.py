@@ -238,7 +238,7 @@ def test_who_is_counted_does_not_wait_for_those_who_wait_for_it(store: Store) ->
     assert isinstance(allowance.look(urgent("r3"), None, NOW), UsedUp)
 
 
-def test_who_is_told_to_wait_leaves_a_mark_and_without_one_nobody_is_looked_for(
+def test_a_waiting_request_leaves_a_mark_without_which_nobody_searches(
     store: Store,
 ) -> None:
     allowance, thing = counting(store, daily_limit_per_share=1), a_record("r1").source_key
@@ -447,7 +447,7 @@ def test_as_many_starts_as_a_limit_can_be_fit_into_one_entity(
     assert isinstance(allowance.take(late, None, NOW + HOUR), UsedUp)
 
 
-def test_a_limit_of_an_hour_alone_keeps_no_more_starts_than_a_limit_can_be(store: Store) -> None:
+def test_an_hourly_limit_keeps_no_more_starts_than_the_highest_limit(store: Store) -> None:
     allowance, rule = counting(store, daily_limit_per_share=0), a_rule(maxPerHour=MAX_STARTS)
     holders = [
         Holder(key=f"old{number}", request_id="old", since=NOW) for number in range(MAX_STARTS)
@@ -636,7 +636,7 @@ def test_an_emergency_that_waits_for_a_crashed_one_does_not_hold_it_up() -> None
 # What a request does with its count.
 
 
-def test_a_start_is_counted_when_the_target_is_claimed_and_not_while_it_waits_for_it() -> None:
+def test_a_start_is_counted_once_the_target_is_claimed_and_not_before() -> None:
     world = World()
     world.vaults.job_seconds = 600
     world.send(request("r1", target=elsewhere()))

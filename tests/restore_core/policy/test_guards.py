@@ -642,7 +642,7 @@ def test_a_recovery_point_that_is_too_old_is_refused() -> None:
 
 @pytest.mark.parametrize(("age", "is_allowed"), [(3600, True), (3601, False)])
 @pytest.mark.parametrize("requested", [timedelta(days=-30), timedelta(hours=-1), timedelta()])
-def test_the_age_of_a_recovery_point_counts_by_our_clock_and_not_by_the_senders(
+def test_the_age_of_a_point_counts_by_our_clock_not_the_senders(
     age: int, is_allowed: bool, requested: timedelta
 ) -> None:
     """A request counts from the time of the event that wraps it, which anybody may write."""

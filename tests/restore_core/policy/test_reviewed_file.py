@@ -204,7 +204,7 @@ def test_what_was_meant_is_kept(path: Path) -> None:
     assert [problem.did_you_mean for problem in raised.value.problems] == ["right"]
 
 
-def test_the_name_of_a_file_may_hold_any_bytes_and_the_record_still_be_written(
+def test_a_record_can_be_written_whatever_bytes_a_file_name_holds(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / os.fsdecode(b"r\xffles.json")
