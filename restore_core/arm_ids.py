@@ -229,3 +229,18 @@ def _shown(name: str) -> str:
 def share_id(account_id: str, share: str) -> str:
     """Build the ARM id of a file share from its storage account's."""
     return f"{account_id}/fileServices/default/shares/{share}"
+
+
+def account_name(account_id: str) -> str:
+    """Return the name of a storage account, which is one account's in all of Azure.
+
+    Subscription and resource group add nothing to it, and an id may give others than the account
+    is in: two ids with one name are the same account.
+    """
+    return account_id.rpartition("/")[2]
+
+
+def same_share(account_id: str, share: str, other_account_id: str, other_share: str) -> bool:
+    """Tell whether two names are of one file share, whatever resource group their ids give."""
+    here, there = account_name(account_id), account_name(other_account_id)
+    return (here.casefold(), share.casefold()) == (there.casefold(), other_share.casefold())

@@ -18,7 +18,7 @@ Exceptions carry facts; `azure_backup/failures.py` decides what an `ArmError` me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -73,12 +73,19 @@ class FileInvalid(_ProblemsError):  # noqa: N818  (a fact about the file)
 
 
 class LookupFailed(RestoreError):  # noqa: N818  (an answer of the vault, not our fault)
-    """The vault's list was read to the end and holds no match, or several."""
+    """The vault's list was read to the end and holds no match, or several.
 
-    def __init__(self, message: str, *, reason: Reason) -> None:
-        """Keep the reason."""
+    `listed` is what was there instead: the ARM id of each share by the name to show. It is not in
+    the words, since the sender may not be allowed to know it; `None` where there is no such list.
+    """
+
+    def __init__(
+        self, message: str, *, reason: Reason, listed: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep the facts."""
         super().__init__(message)
         self.reason = reason
+        self.listed = listed
 
 
 class StoreError(RestoreError):

@@ -20,6 +20,7 @@ from restore_core.alerting.plans import read_plans
 from restore_core.http_api.answers import HttpRequest
 from restore_core.http_api.routes import Intake
 from restore_core.policy.guards import read_guards
+from restore_core.policy.patterns import SHARE
 from tests.restore_core.given import ALERT_ID, alert_body, plans_body
 from tests.simulators.store import memory_store
 from tests.simulators.world import ACCOUNTS, START, VAULT, World, elsewhere, request
@@ -40,7 +41,7 @@ ALLOWED = {
             "name": "all",
             "vaults": [VAULT],
             "sources": [f"{ACCOUNTS}/*/fileServices/default/shares/*"],
-            "targets": [f"{ACCOUNTS}/*/fileServices/default/shares/*"],
+            "targets": [SHARE.format("*", "*", "*", "*")],
             "originalLocation": "overwrite",
         }
     ],

@@ -22,6 +22,7 @@ from restore_core.domain.ports import Claim, Holder, Store
 from restore_core.domain.record import RestoreRecord, hash_key, restore_started
 from restore_core.errors import StoreError
 from restore_core.messages.request import RestoreRequest
+from restore_core.policy.preflight import lacked_a_point
 
 _log = logging.getLogger(__name__)
 _TRUST_SECONDS = 5.0
@@ -131,13 +132,16 @@ class Cooldowns:
         """Note how a plan's request ended: a failure counts for the breaker, and one that started
         nothing ends the cooldown, so that a later alert may try again.
 
+        One for which there was no recovery point does not count: that is no fault of the plan's.
         A request that a person cancelled keeps it: the rest of the storm must not start another.
         """
         if record.plan is None or record.phase not in _FAILED:
             return
         since = record.finished_at or now
         me = Holder(key=record.key, request_id=record.request.request_id, since=since)
-        claims.change(self._store, _breaker_of(record.plan), lambda claim: _with_failure(claim, me))
+        if record.end is None or not lacked_a_point(record.end):
+            breaker = _breaker_of(record.plan)
+            claims.change(self._store, breaker, lambda claim: _with_failure(claim, me))
         if _started_nothing(record):
             thing = cooldown_of(record.plan, record.request)
             with self._lock:

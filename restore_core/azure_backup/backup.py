@@ -10,12 +10,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar, assert_never
 
-from restore_core.arm_ids import ProtectedItemId, VaultId
+from restore_core.arm_ids import ArmIdError, ProtectedItemId, VaultId, share_id
 from restore_core.azure_backup.client import Answer, ArmClient, PreparedPost
+from restore_core.azure_backup.recovery_points import choose
 from restore_core.azure_backup.wire import (
     read_guard_requests,
     read_item,
@@ -24,17 +26,14 @@ from restore_core.azure_backup.wire import (
     read_point,
 )
 from restore_core.domain.ports import ChosenPoint, JobListing
+from restore_core.domain.record import source_account
 from restore_core.domain.vault import Job, Operation, ProtectedItem, RecoveryPoint
 from restore_core.errors import ArmAnswer, LookupFailed, NoAnswer
 from restore_core.messages.request import (
     ItemSource,
-    LatestPoint,
-    LatestPointBefore,
-    PointById,
     RestoreRequest,
     ShareSource,
 )
-from restore_core.times import format_time
 from restore_core.vocabulary import Reason
 
 _ITEM_FILTER = "backupManagementType eq 'AzureStorage' and itemType eq 'AzureFileShare'"
@@ -144,7 +143,7 @@ class AzureBackup:
         """Find the protected item of a request.
 
         Raises:
-            LookupFailed: none or several match; the message lists what the vault has.
+            LookupFailed: none or several match; where none does, it lists what the vault has.
             ArmError: the list could not be read.
         """
         vault = request.vault
@@ -159,8 +158,9 @@ class AzureBackup:
         wanted = _wanted_source(request)
         if not found:
             raise LookupFailed(
-                f"The vault {vault.name} protects no {wanted}. It protects {_named(items)}.",
+                f"The vault {vault.name} protects no {wanted}.",
                 reason=Reason.SOURCE_NOT_FOUND,
+                listed=_listed(items),
             )
         ids = ", ".join(str(item.id) for item in found[:_MAX_NAMED])
         raise LookupFailed(
@@ -178,14 +178,13 @@ class AzureBackup:
             LookupFailed: no point matches; the message says what was searched and lists others.
             ArmError: the list could not be read.
         """
-        rows = self._pages(self._arm.url(f"{item.id}/recoveryPoints"))
-        points = [
-            point
-            for _, page in rows
-            for row in _rows(page)
-            if (point := read_point(row)) is not None
-        ]
-        return choose(points, request, requested_at=requested_at)
+        points: list[RecoveryPoint] = []
+        now = datetime.now(UTC)
+        for answer, page in self._pages(self._arm.url(f"{item.id}/recoveryPoints")):
+            points += [point for row in _rows(page) if (point := read_point(row)) is not None]
+            # What lies in the future is for the clock to say that has dated the points.
+            now = answer.date or now
+        return choose(points, request, requested_at=requested_at, now=now)
 
     def resource_guard_requests(self, vault: VaultId) -> tuple[str, ...]:
         """Return the ids that a restore's body must carry as `resourceGuardOperationRequests`,
@@ -288,57 +287,6 @@ class AzureBackup:
             url = following
 
 
-def choose(
-    points: Sequence[RecoveryPoint], request: RestoreRequest, *, requested_at: datetime
-) -> ChosenPoint:
-    """Choose a recovery point, by time and not by the list's order; raises `LookupFailed`."""
-    usable = [point for point in points if not point.soft_deleted]
-    dated = sorted(
-        ((point.time, point) for point in usable if point.time is not None),
-        key=lambda pair: (pair[0], pair[1].id),
-    )
-    match request.recovery_point:
-        case PointById(id=wanted):
-            # Ids are unique, so a point without a readable time can be named, too.
-            for point in usable:
-                if point.id == wanted:
-                    return ChosenPoint(point=point, why="named by its id")
-            raise _no_point(f"recovery point with the id {wanted}", dated)
-        case LatestPoint(max_age=max_age):
-            if not dated:
-                raise _no_point("recovery point", dated)
-            time_of, point = dated[-1]
-            why = f"the newest of {len(usable)}"
-        case LatestPointBefore(time=limit, max_age=max_age):
-            before = [pair for pair in dated if pair[0] <= limit]
-            if not before:
-                raise _no_point(f"recovery point at or before {format_time(limit)}", dated)
-            time_of, point = before[-1]
-            why = f"the newest of {len(usable)} at or before {format_time(limit)}"
-        case _ as never:
-            assert_never(never)
-    if max_age is not None and requested_at - time_of > max_age:
-        raise LookupFailed(
-            f"The recovery point {point.id} of {format_time(time_of)}, {why}, is older than the "
-            f"maxAge of {max_age} before {format_time(requested_at)}.",
-            reason=Reason.RECOVERY_POINT_TOO_OLD,
-        )
-    return ChosenPoint(point=point, why=why)
-
-
-def _no_point(wanted: str, dated: Sequence[tuple[datetime, RecoveryPoint]]) -> LookupFailed:
-    if not dated:
-        text = f"The item has no {wanted}; its list of recovery points is empty."
-    else:
-        shown = [*dated[:2], *dated[-3:]] if len(dated) > 5 else dated
-        near = ", ".join(f"{point.id} of {format_time(at)}" for at, point in shown)
-        text = (
-            f"The item has no {wanted}. It has {len(dated)}, from {format_time(dated[0][0])} to "
-            f"{format_time(dated[-1][0])}, among them {near}."
-        )
-    return LookupFailed(text, reason=Reason.RECOVERY_POINT_NOT_FOUND)
-
-
 def _matching(items: Sequence[ProtectedItem], request: RestoreRequest) -> list[ProtectedItem]:
     source = request.source
     match source:
@@ -369,12 +317,14 @@ def _wanted_source(request: RestoreRequest) -> str:
     return f"share {source.file_share} of the storage account {account}"
 
 
-def _named(items: Sequence[ProtectedItem]) -> str:
-    if not items:
-        return "no file share at all"
-    names = sorted(f"{item.account_name}/{item.share}" for item in items)
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(names[:_MAX_NAMED]) + more
+def _listed(items: Sequence[ProtectedItem]) -> dict[str, str]:
+    """Return the shares of a vault by their names, but for those whose account nobody can tell."""
+    found = {}
+    for item in items:
+        with suppress(ArmIdError):
+            account = source_account(item.id, item.account)
+            found[f"{item.account_name}/{item.share}"] = share_id(str(account), item.share)
+    return found
 
 
 def _rows(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -1,11 +1,13 @@
 """The meaning of the errors of Azure Backup and of Azure Resource Manager.
 
-`send_outcome` decides whether a failed restore POST may have started a restore, `wait_for` what a
-request waits for after a failed read, and `CATALOGUE` holds the advice for each code.
+`send_outcome` decides what a failed restore POST means, `wait_for` what a failed read means, and
+`CATALOGUE` what a code of the service means to a person. A code is read from the field for codes:
+the words beside it may echo what a sender wrote, such as a folder that is named like a code.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -171,23 +173,43 @@ UNKNOWN_FAILURE = Failure(
 _MISSING_RESOURCE = {"ResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound"}
 
 
-def classify(code: str, message: str = "") -> Failure:
-    """Return the meaning of a code of the service.
+_FOLDED = {name.casefold(): failure for name, failure in CATALOGUE.items()}
+_NO_NAME = re.compile(r"\d*|HTTP\d{3}")
+"""A code that names nothing: none, the number that most jobs give, or our own word for no code."""
 
-    Jobs mostly give a number in place of the documented name; the name is then looked for in the
-    message.
+
+def by_code(code: str) -> Failure:
+    """Say what a code of the service means, by the code alone.
+
+    What holds more than its own request is decided so: nobody else's words may do that.
     """
-    known = CATALOGUE.get(code)
-    if known is not None:
-        return known
-    folded = {name.casefold(): failure for name, failure in CATALOGUE.items()}
-    known = folded.get(code.casefold())
-    if known is not None:
+    return _FOLDED.get(code.casefold(), UNKNOWN_FAILURE)
+
+
+def classify(code: str, message: str = "") -> Failure:
+    """Say what an error of the service means to the request that met it.
+
+    The message helps only where there is no name for a code. Jobs give numbers, and seldom the
+    documented name; the name may stand in the text.
+    """
+    known = by_code(code)
+    if known is not UNKNOWN_FAILURE or not _NO_NAME.fullmatch(code):
         return known
     # The longest match wins, since TargetFileShareNotFound contains another code's name.
     text = message.casefold()
-    named = [name for name in folded if not name.isdigit() and name in text]
-    return folded[max(named, key=len)] if named else UNKNOWN_FAILURE
+    named = [name for name in _FOLDED if not name.isdigit() and name in text]
+    return _FOLDED[max(named, key=len)] if named else UNKNOWN_FAILURE
+
+
+def heals_by_waiting(error: ArmAnswer) -> WaitingFor | None:
+    """Say what a refused request waits for where time heals the refusal.
+
+    Without a code the text may say that another operation is in the way. That an allowance is used
+    up, by which others wait as well, is never read off a text.
+    """
+    failure = classify(error.code, error.message)
+    by_text = failure is not by_code(error.code)
+    return None if by_text and failure.hold is not None else failure.heals
 
 
 class SendOutcome(StrEnum):
@@ -220,7 +242,7 @@ def send_outcome(error: ArmError) -> SendOutcome:
             # A proxy gave up waiting, but the service behind it may have started the restore.
             return SendOutcome.UNKNOWN
         case ArmAnswer(status=status) if 300 <= status < 500:
-            if classify(error.code, error.message).heals is not None:
+            if heals_by_waiting(error) is not None:
                 return SendOutcome.DELAYED
             return SendOutcome.FORBIDDEN if status == 403 else SendOutcome.REFUSED
         case _:
@@ -231,7 +253,7 @@ def wait_for(error: ArmError) -> WaitingFor:
     """Say what a request waits for after a failed read, or after a trigger refused for now."""
     if not isinstance(error, ArmAnswer):
         return WaitingFor.SERVICE_UNAVAILABLE
-    heals = classify(error.code, error.message).heals
+    heals = heals_by_waiting(error)
     if heals is not None:
         return heals
     if error.status == 429:
@@ -266,7 +288,7 @@ def hold_until(error: ArmError, now: datetime) -> datetime | None:
     """Return the time until which `Retry-After`, or the code's known hold, asks to wait."""
     if not isinstance(error, ArmAnswer):
         return None
-    hold = error.retry_after or classify(error.code, error.message).hold
+    hold = error.retry_after or by_code(error.code).hold
     return now + hold if hold else None
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from restore_core.azure_backup.failures import classify
+from restore_core.azure_backup.failures import by_code
 from restore_core.domain import claims
 from restore_core.domain.ports import Claim, Holder, Store, is_urgent
 from restore_core.domain.record import hash_key
@@ -108,10 +108,10 @@ class SharedThrottle:
             longest = max(held, key=lambda one: one.until)
             raise _refusal(longest.until - now, code=longest.code)
         if is_urgent.get():
-            self._take(scopes[1], least=float("-inf"))
+            self._take_anyway(scopes[1])
         elif self._monotonic() < self._braked.get(scopes[1], 0):
             raise _refusal(_BRAKE)
-        elif (wait := self._take(scopes[1], least=0)) is not None:
+        elif (wait := self._take(scopes[1])) is not None:
             raise _refusal(wait)
 
     def note(self, url: str, headers: Mapping[str, str], *, writes: bool) -> None:
@@ -126,7 +126,7 @@ class SharedThrottle:
     def note_refusal(self, url: str, error: ArmAnswer, *, writes: bool) -> None:
         """Store the pause that a refusal asks for, for all calls of its scope."""
         scopes = _scopes(url, writes=writes)
-        failure = classify(error.code, error.message)
+        failure = by_code(error.code)
         pause = error.retry_after
         scope: str | None = None
         if len(scopes) < 3:
@@ -143,20 +143,38 @@ class SharedThrottle:
             until = self._clock() + min(pause, _LONGEST)
             self._keep(subscription, scope, _Pause(until=until, code=error.code))
 
-    def _take(self, scope: str, *, least: float) -> timedelta | None:
+    def _take(self, scope: str) -> timedelta | None:
         """Take a token; return the time to wait if there is none."""
         bucket = self._buckets.get(scope.partition(":")[0])
         if bucket is None:
             return None
         now = self._monotonic()
         with self._lock:
-            level, at = self._levels.get(scope, (bucket.size, now))
-            level = min(bucket.size, level + (now - at) * bucket.refill)
-            if level - 1 < least:
-                self._levels[scope] = (level, now)
-                return timedelta(seconds=(least + 1 - level) / bucket.refill)
+            level = self._level(scope, bucket, now)
+            if level < 1:
+                return timedelta(seconds=(1 - level) / bucket.refill)
             self._levels[scope] = (level - 1, now)
         return None
+
+    def _take_anyway(self, scope: str) -> None:
+        """Take a token, on credit where there is none.
+
+        The credit is one bucket: that is what other tools were left, and what is above it, Azure
+        refuses by itself. So the others wait for one filling at most, however many emergencies
+        came.
+        """
+        bucket = self._buckets.get(scope.partition(":")[0])
+        if bucket is None:
+            return
+        now = self._monotonic()
+        with self._lock:
+            level = self._level(scope, bucket, now)
+            self._levels[scope] = (max(level - 1, -bucket.size), now)
+
+    def _level(self, scope: str, bucket: Bucket, now: float) -> float:
+        """Say how much is in a bucket now."""
+        level, at = self._levels.get(scope, (bucket.size, now))
+        return min(bucket.size, level + (now - at) * bucket.refill)
 
     def _learn(self, subscription: str) -> None:
         """Read the pauses of other instances, at most every `_LOOK_SECONDS`."""

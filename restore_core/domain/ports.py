@@ -145,6 +145,8 @@ class ChosenPoint:
 
     point: RecoveryPoint
     why: str
+    passed_over: tuple[str, ...] = ()
+    """What is said of newer points that could not be chosen, newest first."""
 
 
 class RestorePost(Protocol):

@@ -17,7 +17,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 
-from restore_core.arm_ids import ArmIdError, ProtectedItemId, StorageAccountId, share_id
+from restore_core.arm_ids import (
+    ArmIdError,
+    ProtectedItemId,
+    StorageAccountId,
+    account_name,
+    same_share,
+)
 from restore_core.domain.lifecycle import FINAL, Event, Phase, next_phase
 from restore_core.domain.vault import JobEnd, Tally, Tier
 from restore_core.messages.request import (
@@ -201,6 +207,11 @@ class Decision:
         """The protected item's id, parsed."""
         return ProtectedItemId.parse(self.item_id)
 
+    @property
+    def stays_in_its_share(self) -> bool:
+        """Whether the target share is the source share."""
+        return same_share(self.account_id, self.share, self.target_account_id, self.target_share)
+
 
 @dataclass(frozen=True, kw_only=True)
 class End:
@@ -236,10 +247,14 @@ class RestoreRecord:
     failures: int = 0
     """Consecutive steps without progress; sets the back-off."""
     forbidden_since: datetime | None = None
+    emergency_allowed: bool = False
+    """Whether the guards, when they were last asked, let it say `emergency`."""
     decision: Decision | None = None
     parts: tuple[Part, ...] = (Part(),)
     target_etag: str | None = None
-    """The ETag of the claim on the target when it was taken, to release it without reading it."""
+    """The ETag of the claim under `older_target_key` when it was taken, to release it unread."""
+    share_etag: str | None = None
+    """The same of the claim under `target_key`."""
     hold_until: datetime | None = None
     """The next POST waits until then, since `Retry-After` or the error's code asked for it."""
     cancel_sent_at: datetime | None = None
@@ -330,7 +345,12 @@ class RestoreRecord:
 
     @property
     def is_emergency(self) -> bool:
-        """Whether the request goes before normal ones."""
+        """Whether it goes before normal requests: it says so, and a guard has allowed it."""
+        return self.says_emergency and self.emergency_allowed
+
+    @property
+    def says_emergency(self) -> bool:
+        """Whether its sender calls it an emergency."""
         return self.request.priority is Priority.EMERGENCY
 
     def _start_key(self, index: int) -> str:
@@ -368,15 +388,31 @@ class RestoreRecord:
 
     @property
     def target_key(self) -> str | None:
-        """A hash of the share that is written; `None` while only the protected item names it."""
+        """A hash of the share that data goes to, by its account's name alone; `None` until the
+        item is resolved where it must be.
+        """
+        target = self._target
+        return None if target is None else hash_key(account_name(target[0]), target[1])
+
+    @property
+    def older_target_key(self) -> str | None:
+        """The same with the account's whole id, as the version before this one claims
+        it. For one release both are claimed, since the two may run side by side.
+        """
+        target = self._target
+        return None if target is None else hash_key(*target)
+
+    @property
+    def _target(self) -> tuple[str, str] | None:
+        """The account and the share that data goes to, as far as they are known."""
         target, source = self.request.target, self.request.source
         if isinstance(target, AlternateTarget):
-            return hash_key(target.storage_account_id, target.file_share)
+            return target.storage_account_id, target.file_share
         if self.decision is not None:
-            return hash_key(self.decision.target_account_id, self.decision.target_share)
+            return self.decision.target_account_id, self.decision.target_share
         if isinstance(source, ItemSource):
             return None
-        return hash_key(source.storage_account_id, source.file_share)
+        return source.storage_account_id, source.file_share
 
     @property
     def source_key(self) -> str | None:
@@ -440,9 +476,7 @@ def writes_to_its_source(record: RestoreRecord, decision: Decision) -> bool:
     target = record.request.target
     if not isinstance(target, AlternateTarget):
         return True
-    source = share_id(decision.account_id, decision.share)
-    written = share_id(decision.target_account_id, decision.target_share)
-    return written.casefold() == source.casefold() and target.folder is None
+    return decision.stays_in_its_share and target.folder is None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

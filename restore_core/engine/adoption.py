@@ -25,10 +25,10 @@ _MAX_TEXT = 2000
 
 
 class JobsView:
-    """One vault's job list, read at most once, for all records that were loaded before it was made.
+    """One vault's job list, read at most once, for all records that were stored before it was made.
 
     A list proves the absence of a try only if it was asked for after that try was on the record. So
-    a view is made after its records are loaded, and a record that sent a POST meanwhile must wait
+    a view is made after its records are stored, and a record that sent a POST meanwhile must wait
     for another.
     """
 

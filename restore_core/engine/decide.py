@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from restore_core.arm_ids import ArmIdError, share_id
-from restore_core.azure_backup.failures import classify
+from restore_core.azure_backup.failures import heals_by_waiting
 from restore_core.azure_backup.payload import body_text, restore_body
 from restore_core.domain.lifecycle import Event
 from restore_core.domain.ports import Vaults
 from restore_core.domain.record import Decision, End, Part, RestoreRecord, source_account
+from restore_core.domain.vault import ProtectedItem
 from restore_core.errors import ArmAnswer, ArmError, LookupFailed
-from restore_core.messages.request import PART_ITEMS, AlternateTarget
-from restore_core.policy.guards import Guards, NotAllowed, Rule, judge
+from restore_core.messages.request import PART_ITEMS, AlternateTarget, RestoreRequest
+from restore_core.policy.guards import Guards, Rule
+from restore_core.policy.judging import (
+    Foreseen,
+    NotAllowed,
+    covers,
+    foresee,
+    judge,
+    not_covered,
+)
 from restore_core.policy.preflight import Check, Outcome, preflight
 from restore_core.settings import Settings
 from restore_core.times import format_time
@@ -30,6 +40,7 @@ _MAY_PASS = {401, 408, 429, 499}
 """Answers that say nothing about the question: ask again."""
 _PROBES = 6
 """After so many failures in a row, some five minutes, the restore goes on without an answer."""
+_MAX_NAMED = 10
 _ASK_OWNER = "Have the rule in the file of RESTORE_GUARDS changed, or send what it allows."
 
 
@@ -51,8 +62,20 @@ class Decider:
         self._vaults = vaults
         self._settings = settings
 
-    def decide(self, record: RestoreRecord) -> RestoreRecord:
+    def foresee(self, record: RestoreRecord, guards: Guards | None) -> RestoreRecord | End:
+        """Ask the guards before anything is read; note whether it may say `emergency`."""
+        if guards is None:
+            return _emergency_allowed(record, allowed=True)
+        match foresee(guards, record):
+            case Foreseen() as seen:
+                return _emergency_allowed(record, allowed=seen.emergency_allowed)
+            case NotAllowed() as no:
+                return not_allowed(no.rule, no.message)
+
+    def decide(self, record: RestoreRecord, guards: Guards | None) -> RestoreRecord | NotAllowed:
         """Resolve item and recovery point, once: a retry must not choose another «latest».
+
+        Of a share that no guard covers nothing is read that could be told to the sender.
 
         Raises:
             LookupFailed: the lists hold no single match.
@@ -61,15 +84,11 @@ class Decider:
         if record.decision is not None:
             return record if record.part.body is not None else _with_body(record)
         request = record.request
-        item = self._vaults.find_item(request)
+        item = self._find(request, guards)
+        account_id = _account_of(item)
+        if guards and not covers(guards, item.id.vault, share_id(account_id, item.share)):
+            return not_covered(guards, item.id.vault, share_id(account_id, item.share))
         chosen = self._vaults.choose_point(item, request, requested_at=record.requested_at)
-        try:
-            account_id = str(source_account(item.id, item.account))
-        except ArmIdError as error:
-            raise LookupFailed(
-                f"The item {item.id} names no storage account: {error}.",
-                reason=Reason.SOURCE_NOT_FOUND,
-            ) from error
         guard_requests = self._guard_requests(record)
         target = request.target
         alternate = target if isinstance(target, AlternateTarget) else None
@@ -91,8 +110,9 @@ class Decider:
         count = -(-len(request.items or ()) // PART_ITEMS) or 1
         parts = record.parts + tuple(Part() for _ in range(count - 1))
         decided = _with_body(replace(record, decision=decision, parts=parts, failures=0))
-        said = (check.message for check in self._checks(decided, decision) if _warns(check))
-        return replace(decided, warnings=tuple(dict.fromkeys((*record.warnings, *said))))
+        said = [check.message for check in self._checks(decided, decision) if _warns(check)]
+        warnings = dict.fromkeys([*record.warnings, *chosen.passed_over, *said])
+        return replace(decided, warnings=tuple(warnings))
 
     def examine(self, record: RestoreRecord, guards: Guards | None) -> Examined:
         """Ask guards and checks about a decided restore; a guard's no comes before a check's."""
@@ -144,6 +164,20 @@ class Decider:
     def _checks(self, record: RestoreRecord, decision: Decision) -> list[Check]:
         return preflight(record, decision, api_version=self._settings.arm_api_version)
 
+    def _find(self, request: RestoreRequest, guards: Guards | None) -> ProtectedItem:
+        """Find the protected item; where there is none, name those that a guard covers."""
+        try:
+            return self._vaults.find_item(request)
+        except LookupFailed as failed:
+            if failed.listed is None:
+                raise
+            names, nothing = list(failed.listed), "at all"
+            if guards is not None:
+                names = [one for one in names if covers(guards, request.vault, failed.listed[one])]
+                nothing = "that a rule covers"
+            told = _some_of(sorted(names)) or f"no file share {nothing}"
+            raise LookupFailed(f"{failed} It protects {told}.", reason=failed.reason) from failed
+
     def _guard_requests(self, record: RestoreRecord) -> tuple[str, ...] | None:
         """Ask for the vault's Resource Guard; `None` where there is no answer to be had.
 
@@ -159,6 +193,25 @@ class Decider:
                 raise
             _log.warning("%s: its Resource Guard cannot be read: %s", vault.name, error)
             return None
+
+
+def _emergency_allowed(record: RestoreRecord, *, allowed: bool) -> RestoreRecord:
+    return replace(record, emergency_allowed=record.says_emergency and allowed)
+
+
+def _account_of(item: ProtectedItem) -> str:
+    try:
+        return str(source_account(item.id, item.account))
+    except ArmIdError as error:
+        raise LookupFailed(
+            f"The item {item.id} names no storage account: {error}.",
+            reason=Reason.SOURCE_NOT_FOUND,
+        ) from error
+
+
+def _some_of(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more
 
 
 def _with_body(record: RestoreRecord) -> RestoreRecord:
@@ -178,7 +231,7 @@ def _body(record: RestoreRecord, decision: Decision, part: int) -> dict[str, Any
 
 def _refuses_the_question(error: ArmError) -> bool:
     """Tell whether Azure will not say, however often it is asked."""
-    if not isinstance(error, ArmAnswer) or classify(error.code, error.message).heals is not None:
+    if not isinstance(error, ArmAnswer) or heals_by_waiting(error) is not None:
         return False
     return 400 <= error.status < 500 and error.status not in _MAY_PASS
 

@@ -20,6 +20,7 @@ from restore_core.domain.ports import Completions, Message, Store, StoredRequest
 from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.engine.accept import Accepter
 from restore_core.engine.adoption import JobsView
+from restore_core.engine.fair_order import in_fair_order
 from restore_core.engine.follow import Follower
 from restore_core.engine.job_watch import JobNews, JobWatch
 from restore_core.engine.ledger import Ledger
@@ -36,6 +37,8 @@ _log = logging.getLogger(__name__)
 _MAX_STEPS = 50
 """More steps than any request takes without waiting, so that a bug cannot loop for ever."""
 _ORPHAN_AGE = timedelta(days=1)
+_ROUND = timedelta(seconds=15)
+"""How long a sweep works on what was due: as long as the timer waits between two sweeps."""
 _CLEANING_PERIOD = timedelta(hours=1)
 """Each period cleans one of 256 parts of the history: a round takes eleven days of the 400 kept."""
 
@@ -150,9 +153,12 @@ class Reconciler:
         return self._follower.follow(turn)
 
     def sweep(self, now: datetime) -> SweepSummary:
-        """Advance every open request that is due: emergencies first, then the longest due.
+        """Advance every open request that is due, in a fair order: emergencies and the longest due
+        first, and each vault in its turn.
 
-        A bad record does not stop the sweep; when its budget is used up, the rest is left.
+        After a while the work list is read again, so that a request which has become due meanwhile
+        need not wait for all that were due before. A bad record does not stop the sweep; when its
+        budget is used up, the rest is left.
 
         Raises:
             StoreError: the work list could not be read.
@@ -160,16 +166,26 @@ class Reconciler:
         clock = self._clock(now)
         self._clean(now)
         self._ledger.cooldowns.flush()
-        rows = self._store.open_rows()
-        due = sorted(
-            (row for row in rows if row.next_check_at <= now),
-            key=lambda row: (not row.is_emergency, row.next_check_at),
+        rounds = [self._round(clock, now)]
+        while rounds[-1].left and clock() - now < self._settings.sweep_budget:
+            rounds.append(self._round(clock, now))
+        return SweepSummary(
+            open=rounds[0].open,
+            due=sum(one.due - one.left for one in rounds) + rounds[-1].left,
+            quiet=rounds[0].quiet,
+            left=rounds[-1].left,
         )
+
+    def _round(self, clock: Callable[[], datetime], begun: datetime) -> SweepSummary:
+        """Advance what is due now, until a round or the sweep that began then is over."""
+        now = clock()
+        rows = self._store.open_rows()
+        due = in_fair_order([row for row in rows if row.next_check_at <= now])
         if not due:
             return SweepSummary(open=len(rows), due=0, quiet=0, left=0)
 
         def in_time() -> bool:
-            return clock() - now < self._settings.sweep_budget
+            return clock() - begun < self._settings.sweep_budget
 
         with ThreadPoolExecutor(self._settings.sweep_threads, "sweep") as pool:
             news = self._watch.look(rows, now, pool)
@@ -177,9 +193,11 @@ class Reconciler:
             taken = list(pool.map(lambda row: self._load(row, now) if in_time() else None, due))
             requests = [stored for stored in taken if stored is not None]
             views = self._views(requests, now, news)
+            # From here on, so that a round always gets something done.
+            over = clock() + _ROUND
 
             def run(stored: StoredRequest) -> bool:
-                if not in_time():
+                if not in_time() or clock() >= over:
                     return False
                 self._run(stored, view=views[stored.record.request.vault.key], clock=clock)
                 return True

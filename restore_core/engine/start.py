@@ -14,7 +14,7 @@ from typing import assert_never
 
 from restore_core.azure_backup.failures import hold_until, job_error, says_missing, wait_for
 from restore_core.domain.lifecycle import Event
-from restore_core.domain.ports import Cancel, Vaults
+from restore_core.domain.ports import Cancel, Vaults, urgent
 from restore_core.domain.record import End, RestoreRecord
 from restore_core.engine.decide import Decider, Examined, not_allowed
 from restore_core.engine.finish import finish
@@ -25,6 +25,7 @@ from restore_core.engine.turn import StepResult, Turn
 from restore_core.errors import ArmError, FileInvalid, LookupFailed
 from restore_core.policy.allowance import OverLimit, UsedUp
 from restore_core.policy.guards import Guards
+from restore_core.policy.judging import NotAllowed
 from restore_core.policy.preflight import Check, Outcome
 from restore_core.policy.reviewed_file import in_words
 from restore_core.policy.target_claims import Blocker
@@ -90,22 +91,29 @@ class Starter:
             self._paused,
             self._guards_read,
             self._reply_allowed,
+            self._covered,
             self._decided,
+            # Reading the lists can take minutes: the rules of before may be gone by now.
+            self._guards_read,
             self._allowed,
             self._within_allowance,
             self._target_claimed,
             self._start_counted,
-            # Reading the lists can take minutes: what was in time then may be too late now.
+            self._still_allowed,
+            # What was in time when this step began may be too late now.
             self._stopped,
         )
         for gate in gates:
-            outcome = gate(turn)
+            # Not before a guard has let it say so does a request go where only emergencies may.
+            with urgent(is_emergency=turn.record.is_emergency):
+                outcome = gate(turn)
             if isinstance(outcome, Wait):
                 return self._wait(outcome)
             if isinstance(outcome, Stop):
                 return finish(self._ledger, outcome.turn, outcome.end)
             turn = outcome
-        return self._sender.trigger(turn)
+        with urgent(is_emergency=turn.record.is_emergency):
+            return self._sender.trigger(turn)
 
     def _wait(self, wait: Wait) -> StepResult:
         if wait.why is None:
@@ -149,10 +157,18 @@ class Starter:
         message = f"No event may go to the queue {reply_to}."
         return Stop(turn=turn, end=not_allowed("replyQueues", message))
 
+    def _covered(self, turn: Turn) -> Turn | Stop:
+        """Ask the guards about the request alone, before anything is read for it.
+
+        What Azure says of a vault that no rule covers is told to nobody, in a dry run neither.
+        """
+        seen = self._decider.foresee(turn.record, turn.guards)
+        return Stop(turn=turn, end=seen) if isinstance(seen, End) else turn.with_record(seen)
+
     def _decided(self, turn: Turn) -> Turn | Wait | Stop:
         """Resolve item and recovery point, unless an earlier step has."""
         try:
-            return turn.with_record(self._decider.decide(turn.record))
+            decided = self._decider.decide(turn.record, turn.guards)
         except LookupFailed as failed:
             end = End(
                 event=Event.COULD_NOT_START,
@@ -166,6 +182,9 @@ class Starter:
                 return Stop(turn=turn, end=_no_vault(error))
             held = replace(turn.record, hold_until=hold_until(error, turn.now))
             return Wait(turn=turn.with_record(held), why=wait_for(error), message=str(error))
+        if isinstance(decided, NotAllowed):
+            return Stop(turn=turn, end=not_allowed(decided.rule, decided.message))
+        return turn.with_record(decided)
 
     def _allowed(self, turn: Turn) -> Turn | Stop:
         """Ask guards and checks; a dry run ends here, with all that they say."""
@@ -198,11 +217,24 @@ class Starter:
         if isinstance(claim, Blocker):
             message = f"The target is in use by the request {claim.request_id}."
             return Wait(turn=turn, why=WaitingFor.TARGET_BUSY, message=message)
-        return replace(turn, record=replace(record, target_etag=claim.etag), holds_claims=True)
+        claimed = replace(record, share_etag=claim.etag, target_etag=claim.older_etag)
+        return replace(turn, record=claimed, holds_claims=True)
 
     def _start_counted(self, turn: Turn) -> Turn | Wait | Stop:
         """Count the start after the target is claimed: what waits for a target has not started."""
         return _limited(turn, self._ledger.allowance.take(turn.record, turn.rule, turn.now))
+
+    def _still_allowed(self, turn: Turn) -> Turn | Wait | Stop:
+        """Read the guards once more, right before the intent: what they say now is what counts."""
+        again = self._guards_read(turn)
+        if isinstance(again, Wait) or again.guards == turn.guards:
+            return again
+        judged = self._allowed(again)
+        if isinstance(judged, Stop) or judged.rule == turn.rule:
+            return judged
+        # The start was counted under the limits of another rule.
+        self._ledger.allowance.give_back(judged.record, judged.now)
+        return self._start_counted(judged)
 
     def _reason_to_stop(self, turn: Turn) -> End | None:
         record, cancel = turn.record, turn.stored.cancel

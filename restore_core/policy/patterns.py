@@ -19,6 +19,9 @@ _GROUP = "/subscriptions/{}/resourceGroups/{}/providers"
 VAULT = f"{_GROUP}/Microsoft.RecoveryServices/vaults/{{}}"
 SHARE = f"{_GROUP}/Microsoft.Storage/storageAccounts/{{}}/fileServices/default/shares/{{}}"
 """The ARM id of a file share."""
+_SUBSCRIPTION, _RESOURCE_GROUP, _ACCOUNT, _SHARE = (
+    at for at, word in enumerate(SHARE.split("/")) if word == "{}"
+)
 _NAME = re.compile(r"[A-Za-z0-9*._()-]+")
 _NO_SEGMENT = re.compile(r"[\\?#%\x00-\x20\x7f-\x9f]|\A\.{0,2}\Z")
 
@@ -50,6 +53,16 @@ def id_matches(pattern: str, arm_id: str) -> bool:
     return len(wanted) == len(given) and all(map(matches, wanted, given))
 
 
+def share_matches(pattern: str, account: str, share: str) -> bool:
+    """Tell whether a share is what a pattern of shares says, by its name and its account's alone.
+
+    An account's name is one account's in all of Azure. The subscription and the resource group of a
+    pattern are for its reader: nobody vouches for those that a sender writes.
+    """
+    segments = pattern.split("/")
+    return matches(segments[_ACCOUNT], account) and matches(segments[_SHARE], share)
+
+
 def check_id_pattern(text: str, what: str, form: str) -> str:
     """Return the pattern of an ARM id when it has the form.
 
@@ -57,7 +70,7 @@ def check_id_pattern(text: str, what: str, form: str) -> str:
     match nothing, silently.
 
     Raises:
-        ValueError: the pattern has none of the forms; the message shows them.
+        ValueError: the pattern has another form; the message shows the right one.
     """
     if len(text) > MAX_ID_CHARACTERS:
         raise ValueError(f"is longer than {MAX_ID_CHARACTERS} characters")
@@ -69,6 +82,22 @@ def check_id_pattern(text: str, what: str, form: str) -> str:
         shown = f"{what}, {form.replace('{}', ANY)}"
         raise ValueError(
             f"must be the id of {shown}; * may stand for any part of a name, not for a /"
+        )
+    return text
+
+
+def _target(text: str) -> str:
+    """Check the pattern of a share that data may go to.
+
+    With a wildcard in the account's name, the subscription and the resource group would seem to
+    keep other accounts out, and keep out none: they are what the sender writes.
+    """
+    segments = check_id_pattern(text, "a file share", SHARE).split("/")
+    bounds = {segments[_SUBSCRIPTION], segments[_RESOURCE_GROUP]}
+    if ANY in segments[_ACCOUNT] and bounds != {ANY}:
+        raise ValueError(
+            "must name the storage account in full, or have * as subscription and * as resource "
+            "group: targets are judged by account and share alone"
         )
     return text
 
@@ -104,6 +133,8 @@ VaultPattern = Annotated[
 SharePattern = Annotated[
     str, AfterValidator(partial(check_id_pattern, what="a file share", form=SHARE)), _example(SHARE)
 ]
+TargetPattern = Annotated[str, AfterValidator(_target), _example(SHARE)]
+"""A share that data may go to."""
 ResourcePattern = Annotated[
     str,
     AfterValidator(_resource),

@@ -10,13 +10,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
 
-from restore_core.domain.record import Decision, RestoreRecord, writes_to_its_source
-from restore_core.messages.request import AlternateTarget, CopyOptions, RestoreRequest
+from restore_core.domain.record import Decision, End, RestoreRecord, writes_to_its_source
+from restore_core.domain.usable_points import (
+    has_snapshot,
+    has_vault_copy,
+    needs_snapshot,
+    shown,
+    usable_kinds,
+)
+from restore_core.messages.request import AlternateTarget, RestoreRequest
+from restore_core.vocabulary import Reason
 
 IDENTITY_VERSION = "2026-07-01"
 """The first version of the API that accepts `identityInfo` (SDK 11)."""
-_SNAPSHOT = {"instantrp", "iasnapshotrp"}
-_VAULT_TIER = {"hardenedrp"}
+_POINT_TIER = "recoveryPointTier"
+_NO_POINT = {Reason.RECOVERY_POINT_NOT_FOUND, Reason.RECOVERY_POINT_TOO_OLD}
 _SUSPECT = {"unhealthy", "warning"}
 _AT_REST = {"", "protected", "protectionstopped"}
 """The states in which a restore works: protected, or stopped with the data retained (FAQ)."""
@@ -62,6 +70,16 @@ def preflight(record: RestoreRecord, decision: Decision, *, api_version: str) ->
     ]
 
 
+def lacked_a_point(end: End) -> bool:
+    """Tell whether a request ended since its item has no recovery point that can serve it.
+
+    That says nothing about the plan that asked: it must not stop the plan from the day on which
+    there is such a point again.
+    """
+    tier = end.reason is Reason.PREFLIGHT_FAILED and end.rule == _POINT_TIER
+    return tier or end.reason in _NO_POINT
+
+
 def _passed(name: str, message: str) -> Check:
     return Check(name=name, outcome=Outcome.PASSED, message=message)
 
@@ -90,12 +108,11 @@ def _protection(decision: Decision) -> Check:
 
 def _tier(request: RestoreRequest, decision: Decision) -> Check:
     """Check the limits of a vault-tier point: full shares, to another location, with Overwrite."""
-    name = "recoveryPointTier"
+    name = _POINT_TIER
     if not decision.tiers:
         return _passed(name, "The vault does not tell where the recovery point is kept.")
-    kinds = _usable_kinds(decision)
-    told = ", ".join(f"{one.kind} {one.status}".strip() for one in decision.tiers)
-    if kinds & _SNAPSHOT:
+    kinds, told = usable_kinds(decision.tiers), shown(decision.tiers)
+    if has_snapshot(decision.tiers):
         return _passed(name, f"The recovery point has a snapshot ({told}).")
     if not kinds:
         return _refused(
@@ -103,17 +120,9 @@ def _tier(request: RestoreRequest, decision: Decision) -> Check:
             f"No copy of the recovery point can be used ({told}).",
             "Send a new request for another recovery point.",
         )
-    if not kinds & _VAULT_TIER:
+    if not has_vault_copy(decision.tiers):
         return _warning(name, f"The recovery point is of a kind that is not known here ({told}).")
-    wrong = [
-        what
-        for what, is_so in (
-            ("not to the original location", not isinstance(request.target, AlternateTarget)),
-            ("no single items", bool(request.items)),
-            ("Overwrite only", request.effective_copy_options is not CopyOptions.OVERWRITE),
-        )
-        if is_so
-    ]
+    wrong = needs_snapshot(request)
     if wrong:
         return _refused(
             name,
@@ -127,10 +136,6 @@ def _tier(request: RestoreRequest, decision: Decision) -> Check:
         "The recovery point is kept in the vault alone: the target share must be empty, which "
         "cannot be seen from here.",
     )
-
-
-def _usable_kinds(decision: Decision) -> set[str]:
-    return {one.kind.casefold() for one in decision.tiers if one.status.casefold() == "valid"}
 
 
 def _threat(decision: Decision) -> Check:
@@ -152,11 +157,7 @@ def _target(record: RestoreRecord, decision: Decision) -> Check:
             'Send target {"location": "original"} with copyOptions, or name a folder or another '
             "share.",
         )
-    within = (
-        decision.target_account_id.casefold() == decision.account_id.casefold()
-        and decision.target_share.casefold() == decision.share.casefold()
-    )
-    if within:
+    if decision.stays_in_its_share:
         return _warning(name, "The target is a folder of the source share.")
     return _passed(name, "Another share than the source.")
 
@@ -168,7 +169,7 @@ def _subscription(decision: Decision) -> Check:
     theirs = decision.target_account_id.split("/")[2]
     if ours.casefold() == theirs.casefold():
         return _passed(name, "The target is in the vault's subscription.")
-    if _usable_kinds(decision) & _VAULT_TIER:
+    if has_vault_copy(decision.tiers):
         return _passed(name, "The target is in another subscription; the vault has a copy.")
     return _warning(
         name,

@@ -2,7 +2,11 @@
 
 Azure Backup runs one restore per target share and refuses a second. Waiting for it here instead
 keeps the order, costs no refused POSTs, and leaves «refused because busy» as evidence about our own
-tries.
+tries. A target is an account's name and a share: the resource group in an id is the sender's word.
+
+For one release a target is claimed under two keys, the second as the version before this one makes
+it, so that instances of both versions keep out of each other's way. Every instance takes the two in
+one order, so that no two of them wait for each other.
 """
 
 from __future__ import annotations
@@ -27,9 +31,12 @@ such as a role, must not hold up the others."""
 
 @dataclass(frozen=True, kw_only=True)
 class TargetClaim:
-    """The target is claimed. `etag` is that of the claim, where nobody had asked for it."""
+    """The target is claimed. The ETags are those of the two claims, where nobody had asked for
+    them.
+    """
 
     etag: str | None
+    older_etag: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +60,21 @@ class TargetClaims:
         is replaced: its record is touched first, so that one that is just about to store its intent
         loses and never sends.
         """
-        target_key = record.target_key
-        if target_key is None:
+        target_key, older_key = record.target_key, record.older_target_key
+        if target_key is None or older_key is None:
             raise LookupError("a decided request has a target")
+        claim = self._claim(record, target_key, now)
+        if isinstance(claim, Blocker):
+            return claim
+        older = self._claim(record, older_key, now)
+        if isinstance(older, Blocker):
+            # Not kept while it waits: whoever holds the other key must not wait for this one.
+            self._release(record, target_key, _untouched(claim), now)
+            return older
+        return TargetClaim(etag=_untouched(claim), older_etag=_untouched(older))
+
+    def _claim(self, record: RestoreRecord, target_key: str, now: datetime) -> Claim | Blocker:
+        """Take the claim under one key, or return who is in the way."""
         me = Holder(key=record.key, request_id=record.request.request_id, since=now)
 
         def step(claim: Claim) -> tuple[Claim, Blocker | None]:
@@ -73,7 +92,7 @@ class TargetClaims:
             claim, blocker = claims.change(self._store, _thing(target_key), step)
         except Conflict:
             return Blocker(request_id="another request")
-        return blocker or TargetClaim(etag=None if claim.wanted else claim.etag)
+        return blocker or claim
 
     def _rival(
         self, record: RestoreRecord, claim: Claim, target_key: str, now: datetime
@@ -94,11 +113,20 @@ class TargetClaims:
 
     def release(self, record: RestoreRecord, now: datetime) -> None:
         """Give the target back, if the request holds it, and wake the one that is next."""
-        target_key = record.target_key
-        if target_key is None or record.request.dry_run:
+        if record.request.dry_run:
             return
-        if record.target_etag is not None:
-            untouched = Claim(thing=_thing(target_key), etag=record.target_etag)
+        for target_key, etag in (
+            (record.target_key, record.share_etag),
+            (record.older_target_key, record.target_etag),
+        ):
+            if target_key is not None:
+                self._release(record, target_key, etag, now)
+
+    def _release(
+        self, record: RestoreRecord, target_key: str, etag: str | None, now: datetime
+    ) -> None:
+        if etag is not None:
+            untouched = Claim(thing=_thing(target_key), etag=etag)
             with suppress(Conflict):
                 # As it was written when the target was taken: nobody waits.
                 self._store.write_claim(untouched, [])
@@ -141,6 +169,11 @@ class TargetClaims:
             return False
         _log.info("%s: took the target over while it waits", holder.request_id)
         return True
+
+
+def _untouched(claim: Claim) -> str | None:
+    """Return the ETag by which a claim can be given back without a look: nobody waits for it."""
+    return None if claim.wanted else claim.etag
 
 
 def _thing(target_key: str) -> str:

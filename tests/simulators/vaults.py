@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from restore_core.arm_ids import ProtectedItemId, StorageAccountId, VaultId
-from restore_core.azure_backup.backup import choose
+from restore_core.azure_backup.recovery_points import choose
 from restore_core.domain.ports import ChosenPoint, JobListing
 from restore_core.domain.vault import (
     Job,
@@ -141,7 +141,7 @@ class MemoryVaults:
         self, item: ProtectedItem, request: RestoreRequest, *, requested_at: datetime
     ) -> ChosenPoint:
         self._reading()
-        return choose(self.points, request, requested_at=requested_at)
+        return choose(self.points, request, requested_at=requested_at, now=self._clock())
 
     def resource_guard_requests(self, vault: VaultId) -> tuple[str, ...]:
         self._reading()

@@ -19,7 +19,7 @@ from restore_core.alerting.plans import Plans
 from restore_core.completions.events import event_id
 from restore_core.domain.lifecycle import FINAL
 from restore_core.domain.ports import Message
-from restore_core.domain.record import RestoreRecord
+from restore_core.domain.record import OpenRow, RestoreRecord
 from restore_core.engine.reconciler import Reconciler
 from restore_core.errors import FileInvalid, Problem, StoreUnavailable
 from restore_core.messages.request import PART_ITEMS
@@ -191,14 +191,18 @@ class World:
         assert stored is not None
         return stored.record
 
+    def open_rows(self) -> list[OpenRow]:
+        """Read the work list."""
+        return memory_store(self.tables).open_rows()
+
     def holders(self) -> dict[str, list[str]]:
-        """Return who holds what: the kind of each thing that is held, and the keys."""
-        found: dict[str, list[str]] = {}
+        """Return who holds what: the kind of each thing that is held, and the keys, once each."""
+        found: dict[str, dict[str, None]] = {}
         for row in rows(self.tables, "restoreclaims"):
             text = "".join(str(row[name]) for name in sorted(row, key=len) if "holders_" in name)
             for holder in json.loads(text):
-                found.setdefault(str(row["PartitionKey"]), []).append(holder["key"])
-        return found
+                found.setdefault(str(row["PartitionKey"]), {})[holder["key"]] = None
+        return {kind: list(keys) for kind, keys in found.items()}
 
     def records(self) -> list[RestoreRecord]:
         """Read every record."""

@@ -15,12 +15,21 @@ from typing import Any
 import pytest
 
 from restore_core.alerting.cooldowns import Cooldowns, cooldown_of
-from restore_core.domain.lifecycle import Phase
+from restore_core.domain.lifecycle import Event, Phase
 from restore_core.domain.ports import Claim, Holder, Store
-from restore_core.domain.record import FollowedJob, Part, RestoreRecord, Try, TryState, hash_key
+from restore_core.domain.record import (
+    End,
+    FollowedJob,
+    Part,
+    RestoreRecord,
+    Try,
+    TryState,
+    hash_key,
+)
 from restore_core.errors import Conflict, StoreUnavailable
 from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
+from restore_core.vocabulary import Reason
 from tests.simulators.store import MemoryTables, memory_store
 from tests.simulators.world import Calls, elsewhere, request
 from tests.threads import hammer
@@ -542,6 +551,25 @@ def test_the_breaker_opens_after_so_many_failures_and_closes_by_itself(
     fail(cooldowns, "p", "r3", NOW + DAY)
     assert stopped(NOW + DAY) == NOW + HOUR + DAY, "until the third last is old enough"
     assert cooldowns.stopped_until("q", 1, DAY, NOW) is None, "each plan has its own"
+
+
+@pytest.mark.parametrize(
+    ("reason", "rule", "counts"),
+    [
+        (Reason.RECOVERY_POINT_NOT_FOUND, None, False),
+        (Reason.RECOVERY_POINT_TOO_OLD, None, False),
+        (Reason.PREFLIGHT_FAILED, "recoveryPointTier", False),
+        (Reason.PREFLIGHT_FAILED, "target", True),
+        (Reason.NOT_ALLOWED, "a-rule/targets", True),
+        (Reason.SOURCE_NOT_FOUND, None, True),
+    ],
+)
+def test_a_request_for_which_there_was_no_point_does_not_count(
+    cooldowns: Cooldowns, reason: Reason, rule: str | None, counts: bool
+) -> None:
+    end = End(event=Event.REFUSED_BY_US, reason=reason, message="no", rule=rule)
+    cooldowns.settle(replace(ended("p", "r1", Phase.REFUSED), end=end), NOW)
+    assert (cooldowns.stopped_until("p", 1, DAY, NOW) is not None) is counts
 
 
 def test_failures_that_lie_apart_stop_nothing(cooldowns: Cooldowns) -> None:

@@ -26,6 +26,7 @@ from restore_core.engine.reconciler import Reconciler
 from restore_core.errors import FileInvalid
 from restore_core.messages.envelopes import derived_id
 from restore_core.policy.guards import Guards
+from restore_core.policy.patterns import SHARE
 from restore_core.times import format_time
 from tests.restore_core.given import RULE_ID, Json, alert_body, plans_body
 from tests.simulators.store import memory_store, rows
@@ -127,7 +128,7 @@ def guards(*, reply_queues: tuple[str, ...] = (), **fields: Any) -> Guards:
         "name": "the-rule",
         "vaults": [VAULT],
         "sources": [share],
-        "targets": [share],
+        "targets": [SHARE.format("*", "*", "*", "*")],
         "originalLocation": "overwrite",
         **fields,
     }

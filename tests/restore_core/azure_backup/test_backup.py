@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restore_core.arm_ids import ProtectedItemId, VaultId
-from restore_core.azure_backup.backup import AzureBackup, choose, operation_id_of
+from restore_core.azure_backup.backup import AzureBackup, operation_id_of
 from restore_core.azure_backup.client import Answer, ArmClient
-from restore_core.domain.vault import JobEnd, OperationStatus, ProtectedItem, RecoveryPoint
+from restore_core.domain.vault import JobEnd, OperationStatus, ProtectedItem
 from restore_core.errors import ArmAnswer, ArmError, LookupFailed, NoAnswer, NotSent
 from restore_core.vocabulary import Reason
 from tests.patience import PATIENCE
@@ -136,28 +136,21 @@ def test_none_found_says_what_there_is() -> None:
         assert len(server.calls) == 1
     assert raised.value.reason == Reason.SOURCE_NOT_FOUND
     assert str(raised.value) == (
-        "The vault harbour protects no share logbooks of the storage account quayfiles. "
-        "It protects pierfiles/ledgers, quayfiles/charts, quayfiles/ledgers."
+        "The vault harbour protects no share logbooks of the storage account quayfiles."
     )
+    # Whether the sender may know them is for those to say who know the guards.
+    assert raised.value.listed == {
+        "quayfiles/ledgers": f"{ACCOUNT}/fileServices/default/shares/ledgers",
+        "quayfiles/charts": f"{ACCOUNT}/fileServices/default/shares/charts",
+        "pierfiles/ledgers": f"{ACCOUNTS}/pierfiles/fileServices/default/shares/ledgers",
+    }
 
 
-def test_none_found_in_an_empty_vault_says_so() -> None:
+def test_none_found_in_an_empty_vault_lists_none() -> None:
     with vault_saying(listed()) as (backup, _), pytest.raises(LookupFailed) as raised:
         backup.find_item(request_of(source={"protectedItemId": ITEM}))
-    assert "protects no file share at all" in str(raised.value)
+    assert raised.value.listed == {}
     assert ITEM in str(raised.value)
-
-
-def test_none_found_among_hundreds_names_some() -> None:
-    rows = []
-    for number in range(300):
-        row = copy.deepcopy(ITEMS[1])
-        row["id"] += f"{number}"
-        row["properties"]["friendlyName"] = f"charts{number:03}"
-        rows.append(row)
-    with vault_saying(listed(*rows)) as (backup, _), pytest.raises(LookupFailed) as raised:
-        backup.find_item(request_of())
-    assert "quayfiles/charts009 and 290 more." in str(raised.value)
 
 
 def test_several_found_asks_for_an_id_and_lists_them() -> None:
@@ -365,120 +358,20 @@ def test_points_are_read_over_several_pages() -> None:
     assert chosen.point.id == rows[1]["name"]
 
 
-def point(day: int, **more: Any) -> RecoveryPoint:
-    given_time = more.pop("time", datetime(2026, 4, day, 7, tzinfo=UTC))
-    return RecoveryPoint(id=more.pop("id", f"{day}"), time=given_time, **more)
-
-
-POINTS = [point(day) for day in (3, 1, 2, 9, 8, 7, 6)]
-
-
-def chosen_of(points: list[RecoveryPoint], **wanted: str) -> RecoveryPoint:
-    request = request_of(recoveryPoint=wanted)
-    return choose(points, request, requested_at=NOW).point
-
-
-def refused(points: list[RecoveryPoint], **wanted: str) -> LookupFailed:
-    with pytest.raises(LookupFailed) as raised:
-        chosen_of(points, **wanted)
-    return raised.value
-
-
-@pytest.mark.parametrize(
-    ("time", "day"),
-    [
-        ("2026-04-03T07:00:00Z", 3),
-        ("2026-04-03T09:00:00+02:00", 3),
-        ("2026-04-03T06:59:59.999999Z", 2),
-        ("2026-04-03T07:00:00.000001Z", 3),
-        ("2026-04-05T00:00:00Z", 3),
-        ("2026-04-01T07:00:00Z", 1),
-        ("2030-01-01T00:00:00Z", 9),
-    ],
-)
-def test_latest_before_is_the_newest_at_or_before_a_time(time: str, day: int) -> None:
-    assert chosen_of(POINTS, select="latestBefore", time=time) == point(day)
-
-
-def test_none_before_a_time_names_the_nearest() -> None:
-    error = refused(POINTS, select="latestBefore", time="2026-04-01T06:59:59Z")
-    assert error.reason == Reason.RECOVERY_POINT_NOT_FOUND
-    assert str(error) == (
-        "The item has no recovery point at or before 2026-04-01T06:59:59Z. It has 7, from "
-        "2026-04-01T07:00:00Z to 2026-04-09T07:00:00Z, among them 1 of 2026-04-01T07:00:00Z, "
-        "2 of 2026-04-02T07:00:00Z, 7 of 2026-04-07T07:00:00Z, 8 of 2026-04-08T07:00:00Z, "
-        "9 of 2026-04-09T07:00:00Z."
-    )
-
-
-def test_an_id_is_found_and_a_missing_one_says_what_there_is() -> None:
-    assert chosen_of(POINTS, id="8") == point(8)
-    error = refused(POINTS[:2], id="4")
-    assert error.reason == Reason.RECOVERY_POINT_NOT_FOUND
-    assert "no recovery point with the id 4. It has 2, from" in str(error)
-    assert "1 of 2026-04-01T07:00:00Z, 3 of 2026-04-03T07:00:00Z." in str(error)
-
-
-@pytest.mark.parametrize("points", [[], [point(1, soft_deleted=True)]])
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        {"id": "1"},
-        {"select": "latest"},
-        {"select": "latestBefore", "time": "2026-05-01T00:00:00Z"},
-    ],
-)
-def test_an_item_without_points_says_so(
-    points: list[RecoveryPoint], wanted: dict[str, str]
-) -> None:
-    error = refused(points, **wanted)
-    assert error.reason == Reason.RECOVERY_POINT_NOT_FOUND
-    assert "its list of recovery points is empty" in str(error)
-
-
-def test_a_point_without_a_time_can_be_named_and_is_never_the_latest() -> None:
-    undated = point(5, time=None, id="55")
-    assert chosen_of([undated, *POINTS], id="55") == undated
-    assert chosen_of([undated, *POINTS], select="latest") == point(9)
-
-
-def test_points_of_the_same_moment_are_told_apart_the_same_way_every_time() -> None:
-    twins = [point(9, id="91"), point(9, id="92")]
-    assert chosen_of(twins, select="latest") == chosen_of(twins[::-1], select="latest")
-
-
-@pytest.mark.parametrize(
-    ("max_age", "good"), [("P24DT1H", True), ("P24DT59M59S", False), ("P1D", False)]
-)
-def test_a_point_older_than_the_longest_age_is_refused(max_age: str, good: bool) -> None:
-    wanted: list[dict[str, str]] = [
-        {"select": "latest", "maxAge": max_age},
-        {"select": "latestBefore", "time": "2026-05-01T00:00:00Z", "maxAge": max_age},
+@pytest.mark.parametrize(("date", "newest"), [(None, "1"), ("Thu, 05 Mar 2026 08:00:00 GMT", "2")])
+def test_a_point_of_the_future_is_so_by_the_services_clock(date: str | None, newest: str) -> None:
+    """Whatever the host's clock says: it is the service that has dated the points."""
+    points = [
+        ("1", "2026-02-04T08:00:00Z"),
+        ("2", "2026-03-05T07:00:00Z"),
+        ("3", "9998-01-01T00:00:00Z"),
     ]
-    requested_at = datetime(2026, 5, 3, 8, tzinfo=UTC)  # 24 days and an hour after the newest
-    for one in wanted:
-        request = request_of(recoveryPoint=one)
-        if good:
-            assert choose(POINTS, request, requested_at=requested_at).point == point(9)
-        else:
-            with pytest.raises(LookupFailed) as raised:
-                choose(POINTS, request, requested_at=requested_at)
-            assert raised.value.reason == Reason.RECOVERY_POINT_TOO_OLD
-            assert "9 of 2026-04-09T07:00:00Z" in str(raised.value)
-            assert "2026-05-03T08:00:00Z" in str(raised.value)
-
-
-@given(st.permutations(POINTS), st.integers(0, 30 * 24))
-def test_no_usable_point_lies_between_the_chosen_one_and_the_time(
-    points: list[RecoveryPoint], hours: int
-) -> None:
-    limit = datetime(2026, 4, 1, 7, tzinfo=UTC) + timedelta(hours=hours)
-    chosen = chosen_of(points, select="latestBefore", time=limit.isoformat())
-    assert chosen.time is not None
-    assert chosen.time <= limit
-    assert all(
-        one.time <= chosen.time or one.time > limit for one in points if one.time is not None
-    )
+    rows = [{"name": name, "properties": {"recoveryPointTime": time}} for name, time in points]
+    headers = (("Date", date or "Wed, 04 Mar 2026 08:00:00 GMT"),)
+    reply = Reply(body={"value": rows}, headers=headers)
+    with vault_saying(reply) as (backup, _):
+        chosen = backup.choose_point(the_item(), request_of(), requested_at=NOW)
+    assert chosen.point.id == newest
 
 
 # --- Resource Guards

@@ -8,7 +8,10 @@ from restore_core.azure_backup.failures import (
     CATALOGUE,
     UNKNOWN_FAILURE,
     SendOutcome,
+    by_code,
     classify,
+    heals_by_waiting,
+    hold_until,
     says_missing,
     send_outcome,
     wait_for,
@@ -20,6 +23,7 @@ from restore_core.errors import (
     NotSent,
 )
 from restore_core.vocabulary import ErrorClass, WaitingFor
+from tests.restore_core.given import NOW
 
 NOT_SENT, REFUSED, DELAYED = SendOutcome.NOT_SENT, SendOutcome.REFUSED, SendOutcome.DELAYED
 TOKEN, FORBIDDEN, UNKNOWN = SendOutcome.TOKEN_REFUSED, SendOutcome.FORBIDDEN, SendOutcome.UNKNOWN
@@ -146,6 +150,28 @@ def test_classes_of_codes(code: str, message: str, kind: ErrorClass) -> None:
 def test_the_code_goes_before_the_text() -> None:
     failure = classify("FileShareNotFound", "UserErrorDTSDestLocked")
     assert failure is CATALOGUE["FileShareNotFound"]
+
+
+ECHO = "The folder '{}' is not valid."
+"""A service that repeats what the sender wrote: any name may stand there."""
+
+
+@pytest.mark.parametrize("code", ["BMSUserErrorInvalidInput", "SomethingNew", "BadRequest"])
+@pytest.mark.parametrize("name", [name for name in CATALOGUE if not name.isdigit()])
+def test_where_there_is_a_code_the_text_is_not_read(code: str, name: str) -> None:
+    error = answer(400, code, ECHO.format(name))
+    assert classify(error.code, error.message) is by_code(code)
+    assert (send_outcome(error), wait_for(error)) == (REFUSED, LOOKUP)
+    assert hold_until(error, NOW) is None
+
+
+@pytest.mark.parametrize("code", ["", "400123"])
+@pytest.mark.parametrize("name", [name for name, known in CATALOGUE.items() if known.hold])
+def test_no_text_says_that_an_allowance_is_used_up(code: str, name: str) -> None:
+    error = answer(400, code, ECHO.format(name))
+    assert heals_by_waiting(error) is None
+    assert (send_outcome(error), wait_for(error)) == (REFUSED, LOOKUP)
+    assert hold_until(error, NOW) is None
 
 
 def test_every_entry_says_what_to_do() -> None:

@@ -258,6 +258,15 @@ def test_a_quota_holds_the_restores_of_that_vault_for_hours(
         assert "not sent: Azure asked for a pause" in str(raised.value)
 
 
+@pytest.mark.parametrize("code", ["BMSUserErrorInvalidInput", "SomethingNew", "", "400123"])
+def test_a_sender_whose_words_name_a_quota_holds_nobody(code: str) -> None:
+    echo = {"error": {"code": code, "message": f"The folder '{QUOTA}' is not valid."}}
+    with line(Reply(status=400, body=echo), TAKEN) as here:
+        host = here.host()
+        strike(host, restore(), writes=True)
+        assert host.held(restore(), writes=True) is None
+
+
 def test_a_quota_of_a_read_holds_nothing() -> None:
     with line(refused(400, QUOTA), OK) as here:
         host = here.host()
@@ -446,6 +455,19 @@ def test_emergencies_take_from_an_empty_bucket_and_the_others_wait_for_it_to_ref
     assert not admitted(throttle)
     clock.turn(1)
     assert admitted(throttle)
+
+
+@pytest.mark.parametrize("emergencies", [20, 10_000])
+def test_however_many_emergencies_came_the_others_wait_for_one_filling_at_most(
+    emergencies: int,
+) -> None:
+    clock = Clock()
+    throttle = small(clock, reads=OURS["reads"], writes=OURS["writes"])
+    for writes in (False, True):
+        assert count_admitted(throttle, emergencies, writes=writes, emergency=True) == emergencies
+        bucket = OURS["writes" if writes else "reads"]
+        clock.turn(bucket.size / bucket.refill + 1)
+        assert admitted(throttle, writes=writes)
 
 
 def test_without_buckets_nothing_is_counted() -> None:

@@ -22,6 +22,7 @@ from restore_core.domain.vault import JobEnd, ServiceError, Tally
 from restore_core.engine.finish import merged, restored_something
 from restore_core.errors import ArmAnswer, ArmError, FileInvalid, NotSent, Problem
 from restore_core.policy.guards import Guards
+from restore_core.policy.patterns import SHARE
 from restore_core.vocabulary import Reason
 from tests.simulators.store import MAX_ENTITY_BYTES, memory_store, rows
 from tests.simulators.vaults import Fate
@@ -110,7 +111,7 @@ def guards(**fields: Any) -> Guards:
         "name": "the-rule",
         "vaults": [VAULT],
         "sources": [shares],
-        "targets": [shares],
+        "targets": [SHARE.format("*", "*", "*", "*")],
         "originalLocation": "overwrite",
         **fields,
     }

@@ -941,3 +941,32 @@ def test_a_plan_has_the_bytes_that_the_real_run_then_sends(shape: str, guarded: 
     assert (HARBOUR_GUARD.encode() in post.body) is guarded
     assert plan["recoveryPoint"]["id"] == "72001100220033"
     assert plan["source"] == f"{ACCOUNT}/fileServices/default/shares/ledgers"
+
+
+# The newest point that can serve.
+
+
+def test_newer_points_that_cannot_serve_are_passed_over_with_a_warning(world: World) -> None:
+    snapshot = (Tier(kind="InstantRP", status="Valid"),)
+    gone = (Tier(kind="InstantRP", status="Deleted"),)
+    ahead = datetime(9998, 1, 1, tzinfo=UTC)
+    world.vaults.points = [
+        RecoveryPoint(id="1", time=datetime(2026, 2, 1, 8, tzinfo=UTC), tiers=snapshot),
+        RecoveryPoint(id="2", time=datetime(2026, 2, 2, 8, tzinfo=UTC), tiers=VAULTED),
+        RecoveryPoint(id="3", time=datetime(2026, 2, 3, 8, tzinfo=UTC), tiers=gone),
+        RecoveryPoint(id="4", time=ahead, tiers=snapshot),
+    ]
+    world.send(request("r1", dryRun=True))
+    world.send(request("r2"))
+    world.sweep_until_quiet()
+    planned, done = world.end_of("r1"), world.end_of("r2")
+    assert (done["phase"], done["recoveryPoint"]["id"]) == ("Completed", "1")
+    assert planned["plan"]["recoveryPoint"]["id"] == "1"
+    for end in (planned, done):
+        told = [one for one in end["warnings"] if "was passed over" in one]
+        assert [one.split()[3] for one in told] == ["4", "3", "2"]
+    # What a copy in the vault can do is left to it.
+    world.send(request("r3", target=elsewhere(), copyOptions=None))
+    world.sweep_until_quiet()
+    assert world.end_of("r3")["recoveryPoint"]["id"] == "2"
+    world.check_laws()

@@ -23,6 +23,7 @@ from restore_core.messages.parsing import read_request
 from restore_core.messages.request import RestoreRequest
 from restore_core.policy.allowance import Allowance, OverLimit, UsedUp
 from restore_core.policy.guards import MAX_STARTS, Guards, Rule
+from restore_core.policy.patterns import SHARE
 from restore_core.vocabulary import WaitingFor
 from tests.simulators.store import MemoryTables, memory_store, rows
 from tests.simulators.world import VAULT, Calls, Crash, World, elsewhere, request, with_settings
@@ -53,7 +54,9 @@ def a_record(
 
 
 def urgent(request_id: str, **fields: Any) -> RestoreRecord:
-    return a_record(request_id, priority="emergency", **fields)
+    """An emergency that a guard has allowed."""
+    record = a_record(request_id, priority="emergency", **fields)
+    return replace(record, emergency_allowed=True)
 
 
 def waits(store: Store, record: RestoreRecord, why: WaitingFor = WaitingFor.QUOTA) -> OpenRow:
@@ -85,7 +88,7 @@ def a_rule(**fields: Any) -> Rule:
             "name": "often",
             "vaults": [VAULT],
             "sources": [share],
-            "targets": [share],
+            "targets": [SHARE.format("*", "*", "*", "*")],
             "originalLocation": "overwrite",
             **fields,
         }
@@ -195,6 +198,8 @@ def test_a_newcomer_does_not_take_the_place_that_somebody_waits_for(store: Store
     allowance.take(a_record("r1"), None, NOW)
     waits(store, a_record("r2"))
     assert isinstance(allowance.take(a_record("r3", at=NOW + HOUR), None, NOW + HOUR), UsedUp)
+    said = a_record("r5", at=NOW + HOUR, priority="emergency")
+    assert isinstance(allowance.take(said, None, NOW + HOUR), UsedUp), "no guard has allowed it"
     assert allowance.take(urgent("r4", at=NOW + HOUR), None, NOW + HOUR) is None
 
 
@@ -584,10 +589,10 @@ def crash_after_the_count(world: World, name: str, **fields: Any) -> None:
     writes = [0]
 
     def second(number: int, call: str) -> None:
-        # The target is claimed first, and the start is counted then.
+        # The target is claimed first, under two keys, and the start is counted then.
         if call == "table.write_claim":
             writes[0] += 1
-            calls.crash_after = number if writes[0] == 2 else None
+            calls.crash_after = number if writes[0] == 3 else None
 
     calls.during = second
     with pytest.raises(Crash):

@@ -21,12 +21,11 @@ from restore_core.policy.guards import (
     MAX_RULES,
     MAX_STARTS,
     Guards,
-    NotAllowed,
     OriginalLocation,
     Rule,
-    judge,
     read_guards,
 )
+from restore_core.policy.judging import NotAllowed, judge
 from restore_core.policy.patterns import SHARE, VAULT
 from tests.restore_core.given import (
     ACCOUNT,
@@ -53,6 +52,7 @@ SHARES = (
 )
 DURATIONS = "must be an ISO 8601 duration of days, hours, minutes and seconds, such as P1DT12H"
 ORIGINAL: Json = {"target": {"location": "original"}, "copyOptions": "Overwrite"}
+ORIGINAL_ALLOWED: Json = {"targets": [], "originalLocation": "overwrite"}
 BY_ITEM: Json = {"source": {"protectedItemId": ITEM}}
 
 
@@ -514,6 +514,50 @@ def test_targets_let_their_own_through(pattern: str, folder: dict[str, str]) -> 
     assert allowed(rule(targets=[pattern]), elsewhere(**folder)) == "harbour"
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        TARGET,
+        SHARE.format("*", "sandbox", "quaycopies", "*"),
+        SHARE.format(SUBSCRIPTION, "files-rg", "quaycopies", "drydock"),
+        SHARE.format("*", "*", "quay*copies", "drydock"),
+    ],
+)
+def test_a_target_is_judged_by_account_and_share_and_not_by_its_group(pattern: str) -> None:
+    allowing = rule(targets=[pattern])
+    for group in ("files-rg", "sandbox", "nobody-knows"):
+        named = OTHER_ACCOUNT.replace("files-rg", group)
+        assert allowed(allowing, elsewhere(named)) == "harbour"
+        for account, share in (("production", "drydock"), ("quaycopies", "other")):
+            wrong_one = elsewhere(named.replace("quaycopies", account), share)
+            if not pattern.endswith("/*") or account == "production":
+                assert refused(allowing, wrong_one)[0] == "harbour/targets"
+
+
+@pytest.mark.parametrize(
+    ("subscription", "group"),
+    [
+        ("*", "sandbox"),
+        ("*", "sand*"),
+        (SUBSCRIPTION, "*"),
+        (SUBSCRIPTION, "files-rg"),
+        ("*", "**"),
+    ],
+)
+def test_a_targets_account_has_a_wildcard_only_where_nothing_seems_to_bound_it(
+    subscription: str, group: str
+) -> None:
+    for account in ("*", "quay*"):
+        pattern = SHARE.format(subscription, group, account, "*")
+        (problem,) = problems_of(text_of(rule(targets=[TARGET, pattern])))
+        assert problem == (
+            "rules[0].targets[1]: must name the storage account in full, or have * as subscription "
+            "and * as resource group: targets are judged by account and share alone"
+        )
+        # The vault tells where a source is.
+        assert guards_of(rule(sources=[pattern])).rules[0].sources == (pattern,)
+
+
 def test_targets_say_nothing_of_the_original_location() -> None:
     back = rule(targets=..., originalLocation="overwrite")
     assert allowed(back, ORIGINAL) == "harbour"
@@ -802,10 +846,7 @@ def test_the_source_does_not_become_another_share_by_another_resource_group(acco
     # The name of a storage account is its own in all of Azure: this can only be the source.
     request = elsewhere(account, "ledgers")
     assert refused(rule(targets=[ANY_SHARE]), request)[0] == "harbour/originalLocation"
-    # And where it is not, since the account is gone and somebody took its name, it is elsewhere.
-    assert refused(rule(originalLocation="overwrite"), request)[0] == "harbour/targets"
-    both = rule(targets=[ANY_SHARE], originalLocation="overwrite")
-    assert allowed(both, request) == "harbour"
+    assert allowed(rule(targets=[], originalLocation="overwrite"), request) == "harbour"
     shouted = elsewhere(account.replace("quay", "QUAY"), "ledgers")
     for listed in ("ledgers", "Ledgers"):
         assert refused(rule(targets=[ANY_SHARE]), shouted, share=listed) == (
@@ -838,15 +879,14 @@ def test_a_letter_that_only_looks_like_another_is_matched_by_a_star_alone(
     # Resource groups may have such names, and without case they become the other.
     assert name == alike.casefold()
     guarded, open_to_both = (
-        rule(targets=[SHARE.format("*", group, "quaycopies", "drydock")]) for group in (name, star)
+        rule(sources=[SHARE.format("*", group, "quayfiles", "ledgers")], **ORIGINAL_ALLOWED)
+        for group in (name, star)
     )
-    real, fake = (OTHER_ACCOUNT.replace("files-rg", group) for group in (name, alike))
-    assert allowed(guarded, elsewhere(real)) == "harbour"
-    assert refused(guarded, elsewhere(fake)) == (
-        "harbour/targets",
-        f"The rule harbour: not to the share {share_id(fake, 'drydock')}.",
-    )
-    assert allowed(open_to_both, elsewhere(fake)) == "harbour"
+    real, fake = (ACCOUNT.replace("files-rg", group) for group in (name, alike))
+    assert allowed(guarded, ORIGINAL, account_id=real) == "harbour"
+    field, _ = refused(guarded, ORIGINAL, account_id=fake)
+    assert field == "harbour/sources"
+    assert allowed(open_to_both, ORIGINAL, account_id=fake) == "harbour"
 
 
 @pytest.mark.parametrize("share", ["*", "dry*", "drydock/..", "drydock "])
@@ -857,7 +897,8 @@ def test_a_request_cannot_name_a_pattern(share: str) -> None:
 
 # Laws.
 
-_SHARES = [SOURCE, TARGET, ANY_SHARE, share_id(ACCOUNT, "*"), share_id(f"{ACCOUNTS}/quay*", "*")]
+_TARGETS = [SOURCE, TARGET, ANY_SHARE, share_id(ACCOUNT, "*"), SHARE.format("*", "*", "quay*", "*")]
+_SHARES = [*_TARGETS, share_id(f"{ACCOUNTS}/quay*", "*")]
 
 
 def _subsets(values: Sequence[str], *, least: int) -> st.SearchStrategy[list[str]]:
@@ -870,7 +911,7 @@ rules_of = st.fixed_dictionaries(
         "sources": _subsets(_SHARES, least=1),
     },
     optional={
-        "targets": _subsets(_SHARES, least=0),
+        "targets": _subsets(_TARGETS, least=0),
         "originalLocation": st.sampled_from(list(OriginalLocation)),
         "emergencyBy": _subsets(["*", "night *", "day"], least=0),
         "maxPerHour": st.integers(1, 3),
