@@ -109,7 +109,7 @@ class Fleet:
     def lose_storage(self) -> None:
         """Let no host reach storage for about half a minute. Most hosts end of it."""
         if self._gate is not None and self._back is None:
-            # Before the gate shuts, and by a whole millisecond: the logs' times have no more digits.
+            # Before the gate shuts, by a whole millisecond: the logs' times have no more digits.
             self._lost_at = datetime.now(UTC) - timedelta(milliseconds=1)
             self._gate.shut()
             self._back = time.monotonic() + self._chance.uniform(*_OUTAGE_SECONDS)
